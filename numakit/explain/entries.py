@@ -1,0 +1,143 @@
+"""Why one entry got its status: two or three sentences for each row of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numakit.machine.verdicts import Verdict
+
+Facts = dict[str, Any]
+
+
+def listed(names: Sequence[object]) -> str:
+    """``a, b and c``."""
+    words = [str(name) for name in names]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _hole(fact: Facts, value: int) -> str:
+    if "below" in fact and "above" in fact:
+        where = f"It lies in a hole between two areas: one ends at {fact['below']:#x}, the next begins at {fact['above']:#x}."
+    elif "below" in fact:
+        where = f"It lies above all areas: the last one ends at {fact['below']:#x}."
+    elif "above" in fact:
+        where = f"It lies below all areas: the first one begins at {fact['above']:#x}."
+    else:
+        where = "The process has no areas at all."
+    return f"No VMA of the process contains this address. {where} Check the address: pages[] wants addresses, not page numbers."
+
+
+def _not_present(what: str) -> Callable[[Facts, int], str]:
+    def text(fact: Facts, value: int) -> str:
+        start, end = fact["vma"]
+        return f"The address lies in the area {start:#x}-{end:#x}, but no page is present there: {what}"
+
+    return text
+
+
+def _shared(fact: Facts, value: int) -> str:
+    return (
+        f"Page {fact['page']} is mapped by {listed(fact['sharers'])}, and MPOL_MF_MOVE moves only what one process "
+        "maps alone. "
+        "Ask for MPOL_MF_MOVE_ALL (it needs CAP_SYS_NICE), or let the others unmap the page or write to it (copy "
+        "on write)."
+    )
+
+
+def _off_lru(fact: Facts, value: int) -> str:
+    if fact["holders"]:
+        cause = f"{listed(fact['holders'])} has taken it off already"
+    elif fact["cpus"]:
+        cpus = listed([f"CPU {cpu}" for cpu in fact["cpus"]])
+        cause = f"it still waits in the pagevec of {cpus}, because it was touched there after the call had drained all pagevecs"
+    else:
+        cause = "somebody has taken it off already"
+    return f"Page {fact['page']} is on no LRU list, so it could not be isolated: {cause}. Call again later."
+
+
+def _full(fact: Facts, value: int) -> str:
+    if "node" not in fact:
+        return "get_new_page had no new page for it. The page stays where it was."
+    node = fact["node"]
+    if fact["mems"]:
+        cause = f"Node {node} is outside the caller's own cpuset (nodes {listed(fact['mems'])}), so the caller may not allocate there"
+        cure = "Call from a process whose cpuset has the node."
+    elif not fact["frames"]:
+        cause, cure = (
+            f"Node {node} has no memory of its own, so it is always full",
+            "Choose a node with memory.",
+        )
+    else:
+        cause = f"Node {node} had no free frame left (all {fact['frames']} were in use)"
+        cure = "Free memory there, or choose another node."
+    return f"{cause}. No other node is tried, and the page stays where it was. {cure}"
+
+
+def _mlocked(fact: Facts, value: int) -> str:
+    start, end = fact["area"]
+    return (
+        f"{listed(fact['lockers'])} has mlocked the area {start:#x}-{end:#x}, which maps this page at "
+        f"{fact['address']:#x}; "
+        "this kernel does not move what is locked in memory. munlock the area first, and mlock it again afterwards."
+    )
+
+
+def _pinned(fact: Facts, value: int) -> str:
+    who = listed(fact["holders"]) if fact["holders"] else "somebody unknown"
+    return (
+        f"In all passes {who} held a reference to the page: its count was {fact['count']} where {fact['expected']} is "
+        "allowed, so somebody could still have used the old frame. Call again when the reference is dropped."
+    )
+
+
+def _locked(fact: Facts, value: int) -> str:
+    return f"{listed(fact['holders'])} had the page locked. Call again later."
+
+
+ENTRIES: dict[str, Callable[[Facts, int], str]] = {
+    "hole": _hole,
+    "untouched": _not_present(
+        "nobody has touched it yet, and memory gets a frame only at the first touch. Write to it first, or leave "
+        "it out."
+    ),
+    "not-read": _not_present("this page of the file has not been faulted in by the process. Read it first, or leave it out."),
+    "swapped": _not_present("it is swapped out. Touch it first; it then comes in near the CPU that touches it."),
+    "migrating": _not_present("another call is moving it just now (its PTE is a migration entry). Call again."),
+    "zero": lambda fact, value: (
+        f"The address was only read so far, so it shows page {fact['page']}, the zero page that all processes share. "
+        "It is never moved. Write to the address and it gets a frame of its own."
+    ),
+    "there": lambda fact, value: f"The page already was on node {value} when this entry was looked up: there was nothing to move.",
+    "here": lambda fact, value: f"The page is on node {value}. This was a query, so nothing was moved.",
+    "shared": _shared,
+    "duplicate": lambda fact, value: (
+        f"Entry {fact['earlier']} of the same call names the same page ({fact['page']}) and had queued it already; "
+        "a page "
+        "can be isolated only once. The answer for the page is that of the earlier entry. Name each page once."
+    ),
+    "off-lru": _off_lru,
+    "full": _full,
+    "gone": lambda fact, value: (
+        "While the call was under way everybody else let go of the page, so there was nothing left to move. "
+        f"The status names node {value}, where the new page would have been."
+    ),
+    "mlocked": _mlocked,
+    "pinned": _pinned,
+    "locked": _locked,
+    "writeback": lambda fact, value: "The page was being written to disc. Call again later.",
+    "mapped": lambda fact, value: f"{fact['ptes']} PTEs still mapped the page after unmapping: it was touched meanwhile. Call again.",
+    "truncated": lambda fact, value: "The file was truncated, and the page is no longer in its page cache.",
+    "moved": lambda fact, value: (
+        f"The page was moved to node {value}: its contents lie in another frame there, at the same virtual address."
+        if value >= 0 and "origin" not in fact
+        else f"The page left node {fact.get('origin')} for a new frame, at the same virtual addresses."
+    ),
+}  # fmt: skip
+
+
+def explain_entry(verdict: Verdict | None) -> str:
+    """The sentences for a verdict on an entry; None is an entry that the call did not come to."""
+    if verdict is None:
+        return "The call ended before this entry was looked at: nothing was decided for it. See explain() for the return code."
+    return ENTRIES[verdict.row](verdict.fact, verdict.value)

@@ -1,0 +1,132 @@
+"""What a call returned, as people see it: the numbers, and the reasons behind them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numakit.abi import errno_name
+from numakit.explain.entries import explain_entry
+from numakit.explain.returns import explain_return
+from numakit.machine.verdicts import Verdict
+from numakit.tables import html_table, text_table
+
+SHOWN_ENTRIES = 16  #: entries that a table shows before it is cut
+
+
+def _status_text(value: int | None) -> str:
+    return "not written" if value is None else errno_name(value)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What move_pages() answered.
+
+    ``ret``: 0 or a negative errno. ``status``: what user memory holds, None where the kernel wrote nothing.
+    ``outcome``: what
+    was decided for each entry, written or not (None: the call ended before). ``addresses``: pages[] as far as it was
+    read.
+    """
+
+    call: str
+    ret: int
+    status: list[int | None]
+    outcome: list[int | None]
+    addresses: tuple[int, ...] = field(repr=False)
+    why: Verdict = field(repr=False)
+    verdicts: tuple[Verdict | None, ...] = field(repr=False)
+
+    @property
+    def row(self) -> str:
+        """The row of the table of return codes that the call ended in."""
+        return self.why.row
+
+    @property
+    def rows(self) -> list[str | None]:
+        """The row of the table of statuses for each entry."""
+        return [verdict.row if verdict else None for verdict in self.verdicts]
+
+    def fact(self, i: int | None = None) -> dict[str, Any]:
+        """The fact that decided entry ``i``, or (None) the return code."""
+        verdict = self.why if i is None else self.verdicts[self._entry(i)]
+        return verdict.fact if verdict else {}
+
+    def explain(self, i: int | None = None) -> str:
+        """Why the call returned what it returned or, with ``i``, why entry i got its status: plain sentences."""
+        if i is None:
+            return f"{self.call} returned {errno_name(self.ret)}. {explain_return(self.why)}"
+        verdict = self.verdicts[self._entry(i)]
+        value = "nothing" if verdict is None else errno_name(verdict.value)
+        where = f" ({self.addresses[i]:#x})" if i < len(self.addresses) else ""
+        return f"Entry {i}{where}: {value}. {explain_entry(verdict)}"
+
+    def _entry(self, i: int) -> int:
+        if not 0 <= i < len(self.verdicts):
+            raise IndexError(f"i={i}: this call has entries 0 to {len(self.verdicts) - 1}")
+        return i
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
+        for i, verdict in enumerate(self.verdicts[:SHOWN_ENTRIES]):
+            address = f"{self.addresses[i]:#x}" if i < len(self.addresses) else ""
+            status = _status_text(self.status[i] if i < len(self.status) else None)
+            rows.append((str(i), address, status, verdict.row if verdict else "", explain_entry(verdict)))
+        return rows
+
+    def summary(self) -> str:
+        """One line: the return code and how often each answer was given."""
+        counts = Counter(
+            errno_name(value) if value < 0 else f"on node {value}" for value in self.outcome if value is not None
+        )
+        answers = ", ".join(f"{times} {answer}" for answer, times in sorted(counts.items()))
+        return f"{self.call} = {errno_name(self.ret)}" + (f"; decided: {answers}" if answers else "")
+
+    def __str__(self) -> str:
+        left = len(self.verdicts) - SHOWN_ENTRIES
+        more = [f"... and {left} more entries"] if left > 0 else []
+        rows = [row[:4] for row in self._rows()]
+        return "\n".join([self.summary(), text_table(("entry", "address", "status", "row"), rows), *more])
+
+    def _repr_html_(self) -> str:
+        head = ("entry", "address", "status", "row", "why")
+        return html_table(f"{self.summary()}. {explain_return(self.why)}", head, self._rows())
+
+
+@dataclass(frozen=True)
+class MigrationResult:
+    """What migrate_pages() inside the kernel returned: ``stayed`` pages were not moved. Compares equal to that
+    number.
+    """
+
+    stayed: int
+    pages: Sequence[int]
+    why: Verdict = field(repr=False)
+    verdicts: tuple[Verdict, ...] = field(repr=False)
+
+    @property
+    def ret(self) -> int:
+        """The kernel's return value: how many pages were not moved."""
+        return self.stayed
+
+    @property
+    def rows(self) -> list[str]:
+        """The row of the contract for each page."""
+        return [verdict.row for verdict in self.verdicts]
+
+    def __eq__(self, other: object) -> bool:
+        return self.stayed == other if isinstance(other, int) else self is other
+
+    def __hash__(self) -> int:
+        return hash(self.stayed)
+
+    def explain(self, i: int | None = None) -> str:
+        """Why the call returned its number or, with ``i``, why page i of the list moved or stayed."""
+        if i is None:
+            return f"migrate_pages() returned {self.stayed}. {explain_return(self.why)}"
+        return f"Page {self.pages[i]}: {errno_name(self.verdicts[i].value)}. {explain_entry(self.verdicts[i])}"
+
+    def _repr_html_(self) -> str:
+        rows = [(p, v.row, explain_entry(v)) for p, v in zip(self.pages, self.verdicts, strict=True)][:SHOWN_ENTRIES]
+        return html_table(f"migrate_pages() = {self.stayed}. {explain_return(self.why)}", ("page", "row", "why"), rows)

@@ -1,0 +1,99 @@
+"""Why a call returned what it returned: two or three sentences for each row of the table of return codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numakit.explain.entries import Facts, listed
+from numakit.machine.verdicts import Verdict
+
+BEFORE = "The check comes before any page is looked at: nothing was moved and status[] was not written."
+
+
+def _nothing(fact: Facts) -> str:
+    if not fact["entries"]:
+        return "The list of pages is empty, so there was nothing to move. This kernel answers -ENOENT then. Name at least one page."
+    return (
+        f"None of the {fact['entries']} entries required moving: each page was already there, not present, at an "
+        "invalid "
+        "address, or mapped by several processes. status[] was not written; outcome[] has what was decided for each. "
+        "A query (nodes None) returns the same in status[]."
+    )
+
+
+def _bad_flags(fact: Facts) -> str:
+    return (
+        f"The flags contain {fact['unknown']:#x}, which move_pages() does not know: only MPOL_MF_MOVE (2) and "
+        f"MPOL_MF_MOVE_ALL (4) are allowed. {BEFORE}"
+    )
+
+
+def _unreadable(array: str) -> Callable[[Facts], str]:
+    return lambda fact: (
+        f"{array}[{fact['entry']}] lies at {fact['address']:#x}, where the caller cannot read. The arrays are "
+        "copied in before "
+        "any page is moved, so nothing was moved and status[] was not written. Check the address of the array and "
+        "nr_pages."
+    )
+
+
+def _status_unwritable(fact: Facts) -> str:
+    return (
+        f"{len(fact['entries'])} elements of status[] could not be written, the first at {fact['address']:#x}: the "
+        "memory is unmapped or "
+        "read-only. This is noticed last: the pages have been moved. Elements that could be written were; ask "
+        "again with a query."
+    )
+
+
+RETURNS: dict[str, Callable[[Facts], str]] = {
+    "ok": lambda fact: (
+        "The call went through: at least one page was queued for moving. 0 does not mean that every page moved: "
+        "look at each element of status[]."
+    ),
+    "query": lambda fact: "The call only asked where the pages are; status[] has a node or an error for each.",
+    "nothing": _nothing,
+    "bad-flags": _bad_flags,
+    "all-unprivileged": lambda fact: (
+        f"MPOL_MF_MOVE_ALL also moves pages of other processes, so it needs CAP_SYS_NICE, which {fact['caller']} "
+        "has not. "
+        f"Use MPOL_MF_MOVE, or call with the capability. {BEFORE}"
+    ),
+    "no-process": lambda fact: f"There is no process with pid {fact['pid']}. {BEFORE}",
+    "kthread": lambda fact: (
+        f"{fact['target']} has no memory of its own: it is a kernel thread, or it is exiting. "
+        f"This is looked at before permissions. {BEFORE}"
+    ),
+    "other-user": lambda fact: (
+        f"{fact['target']} belongs to uid {fact['target_uid']} and {fact['caller']} runs as uid "
+        f"{fact['caller_uid']}: the pages of "
+        f"another user's process may only be moved with CAP_SYS_NICE. {BEFORE}"
+    ),
+    "too-many": lambda fact: f"nr_pages is {fact['nr_pages']}, and the kernel's array for it could not even be counted in bytes "
+    f"(the limit is {fact['limit']}). Is nr_pages negative, or not set? {BEFORE}",
+    "no-array": lambda fact: (
+        f"The kernel needs an array of {fact['wanted']} bytes for {fact['nr_pages']} pages, and only {fact['free']} "
+        "bytes are free. "
+        f"Call several times with fewer pages. {BEFORE}"
+    ),
+    "pages-unreadable": _unreadable("pages"),
+    "nodes-unreadable": _unreadable("nodes"),
+    "offline": lambda fact: (
+        f"nodes[{fact['entry']}] is {fact['node']}, which is no online node of this machine (there are "
+        f"{listed(fact['online'])}). "
+        "All nodes are checked before any page is moved: nothing was moved and status[] was not written."
+    ),
+    "cpuset": lambda fact: (
+        f"nodes[{fact['entry']}] is {fact['node']}, which the cpuset of {fact['target']} does not allow (it allows "
+        f"{listed(fact['mems'])}). "
+        "All nodes are checked before any page is moved: nothing was moved and status[] was not written."
+    ),
+    "status-unwritable": _status_unwritable,
+    "all-moved": lambda fact: "Every page was moved, or freed by its last user meanwhile.",
+    "stayed": lambda fact: "So many pages were not moved; they are back on the LRU. explain(i) tells why page i stayed.",
+}  # fmt: skip
+
+
+def explain_return(verdict: Verdict) -> str:
+    """The sentences for a return code."""
+    return RETURNS[verdict.row](verdict.fact)

@@ -1,0 +1,87 @@
+"""Methods that are calls of the modelled system: made at once, or recorded, or let happen beside another call.
+
+``shell.write(address)`` makes the call. ``machine.record(shell.write, address)`` makes it as a run that can be walked
+through, ``run.when("COPY").do(shell.write, address)`` lets it happen in the middle of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from numakit.timeline.task import Steps, Task, When
+
+if TYPE_CHECKING:
+    from numakit.facade.machine import Machine
+
+
+class OnMachine(Protocol):
+    """What has calls: it belongs to a machine."""
+
+    @property
+    def machine(self) -> Machine:
+        """The machine on which the calls are made."""
+
+
+S = TypeVar("S", bound=OnMachine)
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[R_co]):
+    """A call whose arguments were checked, and that has not begun: the generator behind it, who makes it and where.
+
+    ``present`` turns what the generator returns into what the caller sees. ``user_code``: a function of the reader's
+    takes
+    part, so that the call can always be undone.
+    """
+
+    name: str
+    start: Callable[[Any], Steps[Any]]
+    present: Callable[[Any], R_co]
+    cpu: int
+    pid: int = 0
+    user_code: bool = False
+
+    def task(self, when: When | None = None, until: When | None = None) -> Task:
+        """The call as a task of a run."""
+        return Task(self.name, self.start, self.cpu, self.pid, when, until)
+
+
+class BoundCall(Generic[P, R]):
+    """A call of a process or machine, to be made (``call(...)``) or prepared (``call.prepare(...)``)."""
+
+    def __init__(self, owner: OnMachine, prepare: Callable[P, Prepared[R]]) -> None:
+        self._owner, self.prepare = owner, prepare
+        update_wrapper(self, prepare, updated=())
+
+    @property
+    def machine(self) -> Machine:
+        """The machine on which the call is made."""
+        return self._owner.machine
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.machine.perform(self.prepare(*args, **kwargs))
+
+
+class Call(Generic[S, P, R]):
+    """A method that checks its arguments and returns a :class:`Prepared`; seen from outside it is the call itself."""
+
+    def __init__(self, prepare: Callable[Concatenate[S, P], Prepared[R]]) -> None:
+        self._prepare = prepare
+        update_wrapper(self, prepare, updated=())  # type: ignore[arg-type]
+
+    @overload
+    def __get__(self, owner: None, kind: type[S]) -> Call[S, P, R]: ...
+
+    @overload
+    def __get__(self, owner: S, kind: type[S]) -> BoundCall[P, R]: ...
+
+    def __get__(self, owner: S | None, kind: type[S]) -> Call[S, P, R] | BoundCall[P, R]:
+        if owner is None:
+            return self
+        return BoundCall(owner, self._prepare.__get__(owner, kind))

@@ -1,0 +1,302 @@
+"""The machine as people see it: it makes processes and offers what the kernel has inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from numakit.abi import CAP_SYS_NICE
+from numakit.explain.result import MigrationResult
+from numakit.facade.call import BoundCall, Call, Prepared
+from numakit.facade.frame import FrameView, MappedAt, mapped_at, view_frame
+from numakit.facade.graph import machine_graph
+from numakit.facade.process import Process
+from numakit.facade.run import Run
+from numakit.kernels import Kernel
+from numakit.machine.consistency import inconsistencies
+from numakit.machine.frames import alloc_page_on, make_zero_page, put_page
+from numakit.machine.lru import isolate_lru_page, lru_add_drain_all, lru_list
+from numakit.machine.process import TaskStruct, new_mm, processes
+from numakit.machine.references import KERNEL_CODE, forget_holder, note_holder, noted_holders
+from numakit.machine.state import PAGEVEC_ROW, MachineState
+from numakit.migration.new_page import Cells, UserNewPage
+from numakit.migration.putback import putback_lru_pages
+from numakit.moments import DRAIN, PUT_BACK
+from numakit.syscalls.report import Report, report_migrate_pages
+from numakit.tables import html_table
+from numakit.timeline.run import JOURNAL_LIMIT
+from numakit.timeline.task import Steps
+from numakit.topology import Topology
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Machine(MachineState):
+    """A NUMA machine with a kernel: page frames on nodes, processes, and the migration of pages.
+
+    ``kernel``: whose rules it goes by; "seed" is the contract of the text of June 2006. ``scale``: the memory of each
+    node is
+    divided by it; "auto" keeps the machine at 2**20 frames at most. Same calls, same steps, same frame numbers.
+    """
+
+    def __init__(self, topology: Topology, kernel: str | Kernel = "seed", scale: int | str = "auto") -> None:
+        super().__init__(topology, kernel, scale)
+        if not any(self.nr_free(node) for node in self.node_ids):
+            raise ValueError(f"topology={topology.name!r}: no node has memory")
+        self.cpu = self.first_cpu
+        make_zero_page(self)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine itself: its calls are made on it."""
+        return self
+
+    @property
+    def first_cpu(self) -> int:
+        """The CPU on which kernel code runs that belongs to no process."""
+        return next(iter(self.cpu_nodes))
+
+    # -- processes
+
+    def spawn(
+        self,
+        name: str,
+        uid: int = 1000,
+        node: int | None = None,
+        mems: Iterable[int] | None = None,
+        euid: int | None = None,
+        suid: int | None = None,
+        capabilities: Sequence[str] | None = None,
+    ) -> Process:
+        """A new process with an empty address space, on the first CPU of ``node`` (None: of the first node with CPUs).
+
+        ``mems``: the nodes that its cpuset allows, all by default. ``capabilities``: names such as "CAP_SYS_NICE"; by
+        default
+        that one for euid 0 and none for others. Raises ValueError for a node without CPUs, or mems without memory.
+        """
+        self.refuse_the_past()
+        where = self.cpu_nodes[self.first_cpu] if node is None else node
+        cpus = [cpu for cpu, its_node in self.cpu_nodes.items() if its_node == where]
+        if not cpus:
+            with_cpus = sorted(set(self.cpu_nodes.values()))
+            raise ValueError(f"node={node!r}: a process needs a CPU; nodes with CPUs are {with_cpus}")
+        allowed = self._nodes(self.node_ids if mems is None else mems)
+        ids = (uid, uid if euid is None else euid, uid if suid is None else suid)
+        held = tuple(capabilities) if capabilities is not None else (CAP_SYS_NICE,) * (ids[1] == 0)
+        pid = self.next("pids")
+        self.put(("process", pid), TaskStruct(pid, name, new_mm(self), *ids, held, cpus[0], 0, allowed))
+        return Process(self, pid, name)
+
+    def kernel_thread(self, name: str) -> Process:
+        """A kernel thread: a process without memory of its own."""
+        self.refuse_the_past()
+        pid = self.next("pids")
+        self.put(("process", pid), TaskStruct(pid, name, 0, 0, 0, 0, (), self.first_cpu, 0, self.node_ids))
+        return Process(self, pid, name)
+
+    def _nodes(self, mems: Iterable[int]) -> tuple[int, ...]:
+        allowed = tuple(sorted(set(mems)))
+        unknown = [node for node in allowed if node not in self.row]
+        if unknown or not any(self.frames_of(node) for node in allowed):
+            raise ValueError(
+                f"mems={list(allowed)}: online nodes of which one has memory are wanted; online are {self.node_ids}"
+            )
+        return allowed
+
+    @property
+    def processes(self) -> list[Process]:
+        """All processes, by pid."""
+        return [Process(self, struct.pid, struct.name) for struct in processes(self)]
+
+    def process_or_error(self, pid: int, name: str) -> Process:
+        """The process that a fork returned. Raises ValueError for a fork that could not be made."""
+        if pid < 0:
+            raise ValueError(f"{name}: there is no such process, its parent had exited")
+        return Process(self, pid, name)
+
+    def cpu_of(self, pid: int) -> int:
+        """The CPU of a process, for a call that it makes."""
+        struct: TaskStruct | None = self.table.get(("process", pid))
+        return struct.cpu if struct else self.first_cpu
+
+    # -- calls, made and recorded
+
+    def perform(self, prepared: Prepared[R]) -> R:
+        """Make a prepared call. One that runs the reader's code is recorded, so that it can be undone if that code is
+        broken.
+        """
+        keeps = self.has_journal
+        run = self._run(prepared, recorded=prepared.user_code)
+        try:
+            return run.finish()
+        finally:
+            if prepared.user_code and not keeps:
+                self.stop_recording()
+
+    def begin(self, call: BoundCall[P, R], *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+        """A run of a call that has not begun: say who acts meanwhile (``run.when``), then ``run.finish()`` or
+        ``run.forward()``.
+        """
+        return self._run(call.prepare(*args, **kwargs), recorded=True)
+
+    def record(self, call: BoundCall[P, R], *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+        """Make a call as a recorded run: ``machine.record(shell.move_pages, 0, area[0:8], [1] * 8)``."""
+        run = self.begin(call, *args, **kwargs)
+        run.finish()
+        return run
+
+    def _run(self, prepared: Prepared[R], recorded: bool) -> Run[R]:
+        if self.run is None or not self.run.asking:
+            self.refuse_the_past()
+        return Run(self, prepared.task(), prepared.present, recorded=recorded, journal_limit=JOURNAL_LIMIT)
+
+    # -- what the kernel has inside
+
+    def alloc_page(self, node: int) -> int | None:
+        """A fresh frame of exactly this node for a new_page_t: count 1, unmapped, on no list. None if the node is
+        full.
+        """
+        if node not in self.row:
+            raise ValueError(f"node={node!r}: online nodes are {self.node_ids}")
+        if self.run is None or not self.run.asking:
+            self.refuse_the_past()
+            self.current = KERNEL_CODE
+        return alloc_page_on(self, node)
+
+    def free_page(self, page: int) -> None:
+        """Give back a frame that :meth:`alloc_page` gave, and that was not used."""
+        if not noted_holders(self, view_frame(self, page).page)[KERNEL_CODE]:
+            raise ValueError(f"page={page}: not a frame that alloc_page() gave to you")
+        put_page(self, page, KERNEL_CODE)
+
+    def cells(self, number: int, fill: int = 0) -> Cells:
+        """Integers that belong to the machine: for statuses that a new_page_t points at, and for what it has to
+        remember.
+        """
+        if not isinstance(number, int) or not 0 <= number <= 1 << 26:
+            raise ValueError(f"number={number!r}: 0 to 2**26 cells are allowed")
+        return Cells(self, self.new_array(number, "q", fill, label="cells"))
+
+    @Call
+    def migrate_prep(self) -> Prepared[int]:
+        """Drain the pagevecs of all CPUs, so that pages can be isolated (document A.1). 0."""
+
+        def start(m: MachineState) -> Steps[int]:
+            yield DRAIN, 0
+            lru_add_drain_all(m)
+            return 0
+
+        return Prepared("migrate_prep", start, lambda rc: rc, self.first_cpu)
+
+    def isolate_lru_page(self, page: int) -> int:
+        """Take a page off its LRU list, with a reference that is yours, for :meth:`migrate_pages`. 0, or -EBUSY if it
+        is on none.
+        """
+        view_frame(self, page)
+        self.refuse_the_past()
+        return isolate_lru_page(self, page, KERNEL_CODE)
+
+    @Call
+    def putback_lru_pages(self, pages: Iterable[int]) -> Prepared[int]:
+        """Give isolated pages back to the LRU without moving them. How many there were."""
+        isolated = self._isolated(pages)
+
+        def start(m: MachineState) -> Steps[int]:
+            take_over(m, isolated)
+            yield PUT_BACK, isolated[0] if isolated else 0
+            return putback_lru_pages(m, isolated)
+
+        return Prepared("putback_lru_pages", start, lambda rc: rc, self.first_cpu)
+
+    @Call
+    def migrate_pages(
+        self, pages: Iterable[int], get_new_page: Callable[[int, Any, Any], int | None], private: Any = None
+    ) -> Prepared[MigrationResult]:
+        """migrate_pages() inside the kernel, with a new_page_t of yours (document A.2 and A.3).
+
+        ``pages`` were isolated with :meth:`isolate_lru_page`. ``get_new_page(page, private, result)`` returns a frame
+        that it
+        allocated (:meth:`alloc_page`) or None, and may point ``result`` at a cell for the page's status. The result
+        compares
+        equal to the number of pages that were not moved. Raises BrokenUserCode, with the machine as before, if it
+        breaks its contract.
+        """
+        isolated, ask = self._isolated(pages), UserNewPage(get_new_page)
+
+        def start(m: MachineState) -> Steps[Report]:
+            take_over(m, isolated)
+            return (yield from report_migrate_pages(m, isolated, ask, private))
+
+        def present(report: Report) -> MigrationResult:
+            verdicts = tuple(verdict for verdict in report.verdicts if verdict)
+            return MigrationResult(report.ret, isolated, report.why, verdicts)
+
+        return Prepared("migrate_pages", start, present, self.first_cpu, user_code=True)
+
+    def _isolated(self, pages: Iterable[int]) -> tuple[int, ...]:
+        isolated = tuple(pages)
+        for page in isolated:
+            if not noted_holders(self, view_frame(self, page).page)[KERNEL_CODE] or self.stamp[page]:
+                raise ValueError(f"pages: page {page} was not isolated; machine.isolate_lru_page(page) does it")
+        if len(set(isolated)) < len(isolated):
+            raise ValueError(f"pages={isolated}: a page is named twice")
+        return isolated
+
+    # -- to look at
+
+    def frame(self, page: int) -> FrameView:
+        """All that is known of a frame now, and who holds each reference to it."""
+        return view_frame(self, page)
+
+    def mapped_at(self, page: int) -> list[MappedAt]:
+        """The PTEs and migration entries that lead to a page now."""
+        return mapped_at(self, page)
+
+    def lru(self, node: int, active: bool = True) -> list[int]:
+        """The pages on the active or inactive LRU list of a node, the newest first."""
+        return lru_list(self, node, active=active)
+
+    def pages_in_pagevec(self, cpu: int) -> list[int]:
+        """The pages that wait in the pagevec of a CPU, in order."""
+        begin = self.cpu_row[cpu] * PAGEVEC_ROW
+        return list(self.pagevec[begin + 1 : begin + 1 + self.pagevec[begin]])
+
+    def free_frames(self, node: int) -> int:
+        """How many frames of a node are free."""
+        return self.nr_free(node)
+
+    def inconsistencies(self) -> list[str]:
+        """What does not hold of the machine, a sentence each; empty for a sound one. See machine.consistency."""
+        return inconsistencies(self)
+
+    def to_networkx(self) -> nx.DiGraph[Any]:
+        """Nodes, frames in use and processes as one graph: ("node", id), ("page", pfn), ("process", pid). For
+        machines small
+        enough to look at."""
+        return machine_graph(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Machine {self.topology.name}: kernel {self.kernel.name}, {len(self.node_ids)} nodes, "
+            f"{self.nr_frames} frames, "
+            f"{len(processes(self))} processes>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for node in self.node_ids:
+            frames, free = len(self.frames_of(node)), self.nr_free(node)
+            names = ", ".join(p.name for p in self.processes if p.struct.mm and p.node == node)
+            rows.append((node, frames, frames - free, free, names))
+        return html_table(repr(self)[1:-1], ("node", "frames", "in use", "free", "processes on its CPUs"), rows)
+
+
+def take_over(m: MachineState, pages: Iterable[int]) -> None:
+    """The references of kernel code that was written outside a run become those of the task that acts on the pages."""
+    for page in pages:
+        forget_holder(m, page, KERNEL_CODE)
+        note_holder(m, page, m.current)

@@ -1,0 +1,339 @@
+"""A process as people see it: what it is, and the system calls it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from numakit.abi import ESRCH, MPOL_MF_MOVE, PAGE_SIZE, PROT_READ, PROT_WRITE
+from numakit.explain.result import Result
+from numakit.facade.call import Call, Prepared
+from numakit.facade.pinned import PinnedPages
+from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte
+from numakit.faults import access
+from numakit.fork import do_exit, do_fork, mmput
+from numakit.machine.process import TaskStruct, get_task_mm
+from numakit.machine.state import MachineState
+from numakit.machine.verdicts import Verdict
+from numakit.machine.vma import VM_READ, VM_SHARED, VM_WRITE, VmAreaStruct, present_page, vmas_of
+from numakit.mmap import do_mlock, do_mmap, do_mprotect, do_munmap
+from numakit.pins import DIRECT_IO, PIPE, pin_pages
+from numakit.syscalls.report import Report, report_move_pages
+from numakit.syscalls.user_memory import Argument, UserArray, store_bytes
+from numakit.tables import html_table
+from numakit.timeline.task import Steps
+
+if TYPE_CHECKING:
+    from numakit.facade.machine import Machine
+
+
+class Process:
+    """A process of a machine. It is its pid; what it is made of stands in the machine, and goes back with it."""
+
+    def __init__(self, machine: Machine, pid: int, name: str) -> None:
+        self._machine, self.pid, self.name = machine, pid, name
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that it runs on."""
+        return self._machine
+
+    # -- what it is
+
+    @property
+    def struct(self) -> TaskStruct:
+        """Its credentials, CPU and cpuset now. Raises ValueError if there is no such process (any more, or yet)."""
+        struct: TaskStruct | None = self._machine.table.get(("process", self.pid))
+        if struct is None:
+            raise ValueError(
+                f"{self.name} (pid {self.pid}) does not exist now: it has exited, or the machine stands before its "
+                "birth"
+            )
+        return struct
+
+    @property
+    def alive(self) -> bool:
+        """Whether it exists now."""
+        return ("process", self.pid) in self._machine.table
+
+    @property
+    def mm(self) -> int:
+        """The number of its mm, 0 for a kernel thread."""
+        return self.struct.mm
+
+    @property
+    def cpu(self) -> int:
+        """The CPU that it runs on."""
+        return self.struct.cpu
+
+    @property
+    def node(self) -> int:
+        """The node of the CPU that it runs on: where its first touches go."""
+        return self._machine.cpu_nodes[self.struct.cpu]
+
+    @property
+    def mems(self) -> frozenset[int]:
+        """The nodes that its cpuset allows."""
+        return frozenset(self.struct.mems)
+
+    @property
+    def vmas(self) -> list[Vma]:
+        """Its areas, by address, as they are cut now."""
+        return [Vma(self, vma.start, vma.pages) for vma in self.vm_area_structs]
+
+    @property
+    def vm_area_structs(self) -> list[VmAreaStruct]:
+        """Its areas with all that the kernel knows of them."""
+        return vmas_of(self._machine, self.mm)
+
+    def page(self, address: int) -> int | None:
+        """The page (pfn) that is mapped at an address now; None where none is present."""
+        return present_page(self._machine, self.mm, address)
+
+    def pte(self, address: int) -> PteView:
+        """The PTE of an address now, in words."""
+        return view_pte(self._machine, self.mm, address)
+
+    def __repr__(self) -> str:
+        if not self.alive:
+            return f"<Process {self.name}: pid {self.pid}, does not exist now>"
+        struct = self.struct
+        if not struct.mm:
+            return f"<Process {self.name}: pid {self.pid}, a kernel thread>"
+        return f"<Process {self.name}: pid {self.pid}, uid {struct.uid}, on CPU {struct.cpu} of node {self.node}>"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for vma in self.vmas if self.alive else []:
+            nodes = [node for node in vma.nodes if node is not None]
+            where = ", ".join(f"{nodes.count(node)} on node {node}" for node in sorted(set(nodes)))
+            rows.append((f"{vma.start:#x}-{vma.end:#x}", vma.pages, where or "none present"))
+        return html_table(repr(self)[1:-1], ("area", "pages", "present"), rows)
+
+    # -- its calls
+
+    def _prepare(self, name: str, start: Any, present: Any = lambda result: result) -> Prepared[Any]:
+        """A call that this process makes; one that has ceased to exist when its turn comes gets -ESRCH."""
+        pid = self.pid
+
+        def begin(m: MachineState) -> Steps[Any]:
+            struct = m.table.get(("process", pid))
+            if struct is None:
+                return -ESRCH
+            mm = get_task_mm(m, pid)  # the thread that makes the call: if the process exits meanwhile, the mm lives on
+            result = yield from start(m, struct)
+            if mm:
+                yield from mmput(m, mm)
+            return result
+
+        return Prepared(name, begin, present, self._machine.cpu_of(pid), pid)
+
+    @Call
+    def fork(self, name: str | None = None) -> Prepared[Process]:
+        """Make a child that shares all pages until one of the two writes; runs on the same CPU, in the same cpuset."""
+        child = name or f"child of {self.name}"
+        return self._prepare(
+            "fork",
+            lambda m, me: do_fork(m, me, child),
+            lambda pid: self._machine.process_or_error(pid, child),
+        )
+
+    @Call
+    def exit(self) -> Prepared[int]:
+        """End: areas are unmapped (unless a call still looks at them), pipes closed. 0."""
+        return self._prepare("exit", lambda m, me: do_exit(m, me.pid))
+
+    @Call
+    def mmap(
+        self, pages: int, shared: bool = False, prot: int = PROT_READ | PROT_WRITE, address: int | None = None
+    ) -> Prepared[Vma]:
+        """Map anonymous memory of so many pages; nothing is touched yet. ``shared``: with children, as
+        mmap(MAP_SHARED).
+
+        ``address`` is a wish, as without MAP_FIXED: if an area is there already, another place is taken.
+        """
+        if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
+            raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
+        if prot & ~(PROT_READ | PROT_WRITE):
+            raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
+        if address is not None and (address % PAGE_SIZE or not 0 < address < 1 << 46):
+            raise ValueError(f"address={address!r}: a multiple of {PAGE_SIZE} above 0 and below 2**46 is allowed")
+        flags = (prot & PROT_READ and VM_READ) | (prot & PROT_WRITE and VM_WRITE) | (VM_SHARED if shared else 0)
+        return self._prepare(
+            "mmap",
+            lambda m, me: do_mmap(m, me.mm, pages, flags, address),
+            lambda start: Vma(self, start, pages),
+        )
+
+    @Call
+    def munmap(self, pages: Pages) -> Prepared[int]:
+        """Unmap neighbouring pages; areas are cut where they end. 0."""
+        start, end = range_of(pages, "pages")
+        return self._prepare("munmap", lambda m, me: do_munmap(m, me.mm, start, end))
+
+    @Call
+    def mprotect(self, pages: Pages, prot: int) -> Prepared[int]:
+        """Say what may be done with neighbouring pages: a sum of PROT_READ and PROT_WRITE. 0, or -ENOMEM at a hole."""
+        start, end = range_of(pages, "pages")
+        if prot & ~(PROT_READ | PROT_WRITE):
+            raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
+        flags = (prot & PROT_READ and VM_READ) | (prot & PROT_WRITE and VM_WRITE)
+        return self._prepare("mprotect", lambda m, me: do_mprotect(m, me.mm, start, end, flags))
+
+    @Call
+    def mlock(self, pages: Pages) -> Prepared[int]:
+        """Lock neighbouring pages in memory; all of them are faulted in. 0, or -ENOMEM at a hole or when memory is
+        full.
+        """
+        start, end = range_of(pages, "pages")
+        return self._prepare("mlock", lambda m, me: do_mlock(m, me.mm, start, end, lock=True))
+
+    @Call
+    def munlock(self, pages: Pages) -> Prepared[int]:
+        """Take the lock of mlock from neighbouring pages. 0, or -ENOMEM at a hole."""
+        start, end = range_of(pages, "pages")
+        return self._prepare("munlock", lambda m, me: do_mlock(m, me.mm, start, end, lock=False))
+
+    @Call
+    def write(self, pages: Pages) -> Prepared[int]:
+        """Write to each page named. 0; or, from the first that cannot be written, -EFAULT (a real process would get
+        SIGSEGV) or -ENOMEM (it would be killed)."""
+        addresses = addresses_of(pages, "pages")
+
+        def start(m: MachineState, me: TaskStruct) -> Steps[int]:
+            for address in addresses:
+                page = yield from access(m, me.mm, address, write=True)
+                if page < 0:
+                    return page
+            return 0
+
+        return self._prepare("write", start)
+
+    @Call
+    def read(self, pages: Pages) -> Prepared[Any]:
+        """Read each page named: its contents as a token that every write renews (0: zeroes), or -EFAULT, -ENOMEM.
+
+        One number for one address, a list for several.
+        """
+        addresses = addresses_of(pages, "pages")
+
+        def start(m: MachineState, me: TaskStruct) -> Steps[list[int]]:
+            tokens = []
+            for address in addresses:
+                page = yield from access(m, me.mm, address, write=False)
+                tokens.append(m.contents[page] if page >= 0 else page)
+            return tokens
+
+        return self._prepare("read", start, lambda tokens: tokens[0] if isinstance(pages, int) else tokens)
+
+    @Call
+    def vmsplice(self, pages: Pages, name: str = "a pipe") -> Prepared[PinnedPages]:
+        """Put pages into a pipe without copying them: it holds a reference to each until it is read (``release``) or
+        closed
+        when the process ends. Pages stop at the first that cannot be read."""
+        addresses = tuple(addresses_of(pages, "pages"))
+        return self._pin(addresses, PIPE, f"{name} of {self.name}")
+
+    @Call
+    def direct_io(self, pages: Pages, device: str = "a disc") -> Prepared[PinnedPages]:
+        """Let a device write into pages (a read with O_DIRECT): it holds a reference to each until it is done
+        (``release``).
+        """
+        addresses = tuple(addresses_of(pages, "pages"))
+        return self._pin(addresses, DIRECT_IO, f"{device}, by direct I/O for {self.name}")
+
+    def _pin(self, addresses: tuple[int, ...], kind: str, name: str) -> Prepared[PinnedPages]:
+        return self._prepare(
+            kind,
+            lambda m, me: pin_pages(m, me.pid, me.mm, addresses, kind, name),
+            lambda number: PinnedPages(self._machine, number, name),
+        )
+
+    @Call
+    def array(self, address: int, values: Sequence[int], size: int) -> Prepared[UserArray]:
+        """Store integers of ``size`` bytes in memory at ``address``: 8 for pages[], 4 for nodes[] and status[]. The
+        result can
+        be handed to move_pages(). What cannot be written is left out: the kernel will notice when it reads it."""
+        if size not in (4, 8):
+            raise ValueError(f"size={size!r}: 8 (pages) or 4 (nodes, status) bytes are allowed")
+        addresses_of(address, "address")
+        data = b"".join(value.to_bytes(size, "little", signed=value < 0) for value in values)
+        placed = UserArray(address, len(values), size)
+        return self._prepare("store", lambda m, me: store_bytes(m, me.mm, address, data), lambda _: placed)
+
+    @Call
+    def move_pages(
+        self,
+        pid: int,
+        pages: Sequence[int] | UserArray,
+        nodes: Sequence[int] | UserArray | None = None,
+        flags: int = MPOL_MF_MOVE,
+        status: UserArray | None = None,
+        nr_pages: int | None = None,
+    ) -> Prepared[Result]:
+        """move_pages(2): move pages of process ``pid`` (0: its own) to ``nodes``, one for each; without nodes tell
+        where they are.
+
+        ``pages`` are addresses. Sequences are copied in; a user array (``process.array``) is read from memory,
+        element by element, and
+        ``nr_pages`` may then be larger than what was stored. ``status``: a user array to write to; without it the
+        result keeps
+        the answers. Source: move_pages(2) and the text of commit 742755a1d8ce.
+        """
+        for name, value in (("pid", pid), ("flags", flags)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ValueError(f"{name}={value!r}: a whole number is wanted")
+        copied = argument(pages, "pages", 0, 2**64 - 1)
+        wanted = None if nodes is None else argument(nodes, "nodes", -(2**31), 2**31 - 1)
+        if status is not None and not isinstance(status, UserArray):
+            raise ValueError(
+                f"status={status!r}: a user array (process.array), or None to leave the answers in the result"
+            )
+        number = entries_of(copied, wanted, nr_pages)
+        call = f"move_pages(pid={pid}, {number} page{'s' * (number != 1)})"
+
+        def present(answer: Report | int) -> Result:
+            report = answer if isinstance(answer, Report) else never_made(self.pid, answer)
+            addresses = tuple(copied) if not isinstance(copied, UserArray) else ()
+            outcome = [verdict.value if verdict else None for verdict in report.verdicts]
+            return Result(call, report.ret, list(report.status), outcome, addresses, report.why, report.verdicts)
+
+        return self._prepare(
+            "move_pages",
+            lambda m, me: report_move_pages(m, me, pid, number, copied, wanted, status, flags),
+            present,
+        )
+
+
+def never_made(pid: int, ret: int) -> Report:
+    """The report on a call whose process had exited before its turn came."""
+    return Report(ret, Verdict(ret, "no-process", (("pid", pid),)), (), ())
+
+
+def argument(values: Sequence[int] | UserArray, name: str, lowest: int, highest: int) -> Argument:
+    """A sequence copied, its elements checked to fit their type; a user array as it is. Raises ValueError."""
+    if isinstance(values, UserArray):
+        return values
+    copied = tuple(values)
+    for i, value in enumerate(copied):
+        if not isinstance(value, int) or not lowest <= value <= highest:
+            raise ValueError(f"{name}[{i}]={value!r}: a whole number from {lowest} to {highest} is allowed")
+    return copied
+
+
+def entries_of(pages: Argument, nodes: Argument | None, nr_pages: int | None) -> int:
+    """How many entries the call has. Raises ValueError where sequences are not as long as that says."""
+    number = array_length(pages) if nr_pages is None else nr_pages
+    if not isinstance(number, int) or not 0 <= number < 2**64:
+        raise ValueError(f"nr_pages={number!r}: a whole number from 0 to 2**64 - 1 is allowed")
+    for name, array in (("pages", pages), ("nodes", nodes)):
+        if array is not None and not isinstance(array, UserArray) and len(array) != number:
+            raise ValueError(
+                f"nr_pages={number}: {name} has {len(array)} elements; only a user array (process.array) may be shorter"
+            )
+    return number
+
+
+def array_length(array: Argument) -> int:
+    """The number of elements of an argument."""
+    return array.length if isinstance(array, UserArray) else len(array)

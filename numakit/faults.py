@@ -1,0 +1,205 @@
+"""Page faults: what happens when a program touches an address that its PTE does not serve (mm/memory.c of 2.6.18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numakit.abi import EFAULT, ENOMEM, PAGE_SHIFT
+from numakit.kernels.functions import kernel_function
+from numakit.machine.contents import page_bytes, write_contents
+from numakit.machine.frames import alloc_page_near, get_page, put_page, set_flag
+from numakit.machine.locks import down_read, up_mmap_sem
+from numakit.machine.lru import lru_cache_add
+from numakit.machine.pagecache import add_to_page_cache, slots_of
+from numakit.machine.state import PG_ACTIVE, PG_UPTODATE, MachineState
+from numakit.machine.vma import (
+    PTE_DIRTY,
+    PTE_NONE,
+    PTE_PFN,
+    PTE_PRESENT,
+    PTE_TYPE,
+    PTE_WRITABLE,
+    PTE_YOUNG,
+    VM_READ,
+    VM_SHARED,
+    VM_WRITE,
+    Pte,
+    VmAreaStruct,
+    find_vma,
+    maps,
+    present_page,
+    pte_at,
+    set_pte_mapped,
+    unmap_pte,
+)
+from numakit.moments import COPY_ON_WRITE, ENTRY_WAIT, FAULT, READ_WAIT
+from numakit.timeline.task import Steps
+
+WRITTEN = PTE_WRITABLE | PTE_DIRTY | PTE_YOUNG  #: the bits of a PTE through which somebody has just written
+
+
+def do_page_fault(m: MachineState, mm: int, address: int, *, write: bool) -> Steps[int]:
+    """A fault at an address: takes mmap_sem for read, looks for the area, and makes the address accessible.
+
+    0; -EFAULT where there is no area or it forbids the access (the process gets SIGSEGV); -ENOMEM. In the last two
+    cases nothing is changed.
+    """
+    yield from down_read(m, mm)
+    vma = find_vma(m, mm, address)
+    rc = -EFAULT
+    if vma is not None and vma.flags & (VM_WRITE if write else VM_READ):
+        rc = yield from handle_mm_fault(m, vma, address, write=write)
+    up_mmap_sem(m, mm)
+    return rc
+
+
+def handle_mm_fault(m: MachineState, vma: VmAreaStruct, address: int, *, write: bool) -> Steps[int]:
+    """Make an address of an area accessible. Needs mmap_sem. 0 or -ENOMEM."""
+    pte = pte_at(m, vma, address)
+    while True:
+        yield FAULT, address >> PAGE_SHIFT
+        kind = pte.value & PTE_TYPE
+        if kind == PTE_NONE:
+            rc = yield from do_no_page(m, pte, write=write)
+        elif kind != PTE_PRESENT:
+            yield from migration_entry_wait(m, pte)
+            continue
+        elif write and not pte.value & PTE_WRITABLE:
+            rc = yield from do_wp_page(m, pte)
+        else:
+            m.set(pte.table, pte.at, pte.value | PTE_YOUNG)
+            return 0
+        if rc is not None:
+            return rc
+
+
+@kernel_function
+def migration_entry_wait(m: MachineState, pte: Pte) -> Steps[None]:
+    """Sleep until the page behind a migration entry is unlocked; the fault is then taken again.
+
+    Old kernels hold a reference meanwhile. If it is taken before the call counts references, the count is one too high
+    and the call has to try again in its next pass.
+    """
+    page = pte.value >> PTE_PFN
+    assert m.owner[page], f"migration entry for page {page}, which is not locked"
+    if not m.kernel.entry_wait_holds_page:
+        yield ENTRY_WAIT, page
+        return
+    get_page(m, page, m.current)
+    yield ENTRY_WAIT, page
+    put_page(m, page, m.current)
+
+
+def do_no_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]:
+    """Nothing is mapped yet: map the file's page, or anonymous memory. 0, -ENOMEM, None to look at the PTE again."""
+    if pte.vma.file:
+        return (yield from do_file_page(m, pte, write=write))
+    return do_anonymous_page(m, pte, write=write)
+
+
+def do_anonymous_page(m: MachineState, pte: Pte, *, write: bool) -> int:
+    """First touch. A read maps the zero page; a write gets a frame near the CPU that runs. 0 or -ENOMEM."""
+    if not write:
+        set_pte_mapped(m, pte, m.table["zero page"], PTE_YOUNG)
+        return 0
+    page = alloc_page_near(m)
+    if page is None:
+        return -ENOMEM
+    map_new_anonymous_page(m, pte, page)
+    return 0
+
+
+def map_new_anonymous_page(m: MachineState, pte: Pte, page: int) -> None:
+    """Map a fresh frame, writable, and give it to the LRU. The PTE takes over the task's reference."""
+    m.set(m.mapping, page, pte.vma.anon_vma)
+    m.set(m.index, page, pte.vma.pgoff + pte.at - pte.vma.first)
+    set_flag(m, page, PG_UPTODATE | PG_ACTIVE)
+    get_page(m, page, m.current)
+    lru_cache_add(m, page, m.current)
+    set_pte_mapped(m, pte, page, WRITTEN, holder=m.current)
+
+
+def do_file_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]:
+    """Map a page of a file, which is read in if it is not in the page cache. 0, -ENOMEM, None to look again.
+
+    A page that is not up to date is waited for: it is being read, or it is the new page of a migration before the copy.
+    """
+    vma, index = pte.vma, pte.vma.pgoff + pte.at - pte.vma.first
+    page = slots_of(m, vma.file)[index] - 1
+    if page < 0:
+        fresh = read_page(m, vma.file, index)
+        if fresh is None:
+            return -ENOMEM
+        page = fresh
+    if not m.flags[page] & PG_UPTODATE:
+        get_page(m, page, m.current)
+        yield READ_WAIT, page
+        put_page(m, page, m.current)
+        return None
+    shared = vma.flags & VM_SHARED
+    set_pte_mapped(m, pte, page, WRITTEN if write and shared else PTE_YOUNG)
+    return 0 if shared or not write else None
+
+
+def read_page(m: MachineState, mapping: int, index: int) -> int | None:
+    """A page of a file comes into memory, near the CPU that runs: page cache and LRU. None if memory is full."""
+    page = alloc_page_near(m)
+    if page is None:
+        return None
+    add_to_page_cache(m, page, mapping, index)
+    set_flag(m, page, PG_UPTODATE)
+    write_contents(m, page)
+    lru_cache_add(m, page, m.current)
+    return page
+
+
+@kernel_function
+def do_wp_page(m: MachineState, pte: Pte) -> Steps[int | None]:
+    """A write to a page whose PTE is not writable: reuse it if it is ours alone, else copy it. 0, -ENOMEM, None to
+    look again.
+
+    A locked page is copied, too: it may be on its way to another frame.
+    """
+    value, page = pte.value, pte.value >> PTE_PFN
+    ours_alone = m.mapcount[page] == 1 and m.mapping[page] < 0 and not m.owner[page]
+    if pte.vma.flags & VM_SHARED or ours_alone:
+        m.set(pte.table, pte.at, value | WRITTEN)
+        return 0
+    get_page(m, page, m.current)
+    yield COPY_ON_WRITE, page
+    unchanged = maps(pte.value, page) and not pte.value & PTE_WRITABLE
+    copy = alloc_page_near(m) if unchanged else None
+    if copy is not None:
+        m.set(m.contents, copy, m.contents[page])
+        unmap_pte(m, pte)
+        map_new_anonymous_page(m, pte, copy)
+    put_page(m, page, m.current)
+    if copy is not None:
+        return 0
+    return -ENOMEM if unchanged else None
+
+
+def access(
+    m: MachineState, mm: int, address: int, *, write: bool, change: Callable[[bytes], bytes] | None = None
+) -> Steps[int]:
+    """Read or write as a program does: fault as often as it takes, then do it. The page (pfn), -EFAULT or -ENOMEM.
+
+    ``change`` turns the page's bytes into what they are after the write, where somebody will read them.
+    """
+    while (page := present_page(m, mm, address, write=write)) is None:
+        rc = yield from do_page_fault(m, mm, address, write=write)
+        if rc:
+            return rc
+    if write:
+        write_contents(m, page, change(page_bytes(m, page)) if change else None)
+        mark_written(m, mm, address)
+    return page
+
+
+def mark_written(m: MachineState, mm: int, address: int) -> None:
+    """The processor sets the dirty bit of the PTE through which it writes."""
+    vma = find_vma(m, mm, address)
+    assert vma is not None
+    pte = pte_at(m, vma, address)
+    if not pte.value & PTE_DIRTY:
+        m.set(pte.table, pte.at, pte.value | PTE_DIRTY)

@@ -1,0 +1,44 @@
+"""The functions of the pipeline by name, so that a kernel's data can say which one serves.
+
+``@kernel_function`` on ``try_to_unmap`` says: whoever calls ``try_to_unmap(m, ...)`` gets the function that the kernel
+of ``m`` names for this role, by default the function itself. A lesson or a test that takes one check away writes its
+own function, registers it with ``@serves("try_to_unmap")`` and names it in a kernel's ``functions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_BY_ROLE: dict[str, dict[str, Callable[..., Any]]] = {}
+
+
+def kernel_function(function: Callable[P, R]) -> Callable[P, R]:
+    """Make ``function`` the default in the role of its own name."""
+    role = function.__name__
+    candidates = _BY_ROLE.setdefault(role, {})
+
+    @wraps(function)
+    def serve(*args: P.args, **kwargs: P.kwargs) -> R:
+        named = cast("Any", args[0]).kernel.functions
+        if named and role in named:
+            return cast("R", candidates[named[role]](*args, **kwargs))
+        return function(*args, **kwargs)
+
+    return serve
+
+
+def serves(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a function under its own name as one that can serve in ``role``."""
+    if role not in _BY_ROLE:
+        raise ValueError(f"role={role!r}: no such role; there are {', '.join(sorted(_BY_ROLE))}")
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        _BY_ROLE[role][function.__name__] = function
+        return function
+
+    return register

@@ -1,0 +1,35 @@
+"""Page migration, in the kernel's names and call tree (mm/migrate.c of 2.6.18). The order in which to read it:
+
+``migrate_pages``      ten passes over isolated pages
+``unmap_and_move``     one attempt to move one page: document 1, 2, 5, 19, 20
+``move_to_new_page``   the new page takes the old one's place: 3, 4, 6 to 16
+``putback``            pages go back to the LRU: 20
+``new_page``           new_page_t: who decides which new page an old one moves to: A.2
+
+The functions are generators: each yields a moment just before a point where another CPU could act. What was read before
+a yield is read again after it. ``m`` is the machine; 0 or a negative errno is returned as in the kernel.
+"""
+
+from numakit.migration.migrate_pages import migrate_pages
+from numakit.migration.move_to_new_page import (
+    migrate_page,
+    migrate_page_copy,
+    migrate_page_move_mapping,
+    move_to_new_page,
+)
+from numakit.migration.new_page import NewPage, ResultPointer
+from numakit.migration.putback import move_to_lru, putback_lru_pages
+from numakit.migration.unmap_and_move import unmap_and_move
+
+__all__ = [
+    "NewPage",
+    "ResultPointer",
+    "migrate_page",
+    "migrate_page_copy",
+    "migrate_page_move_mapping",
+    "migrate_pages",
+    "move_to_lru",
+    "move_to_new_page",
+    "putback_lru_pages",
+    "unmap_and_move",
+]

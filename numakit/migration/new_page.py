@@ -1,0 +1,137 @@
+"""new_page_t: the function that decides which new page each old page moves to (include/linux/migrate.h of 2.6.18).
+
+    typedef struct page *new_page_t(struct page *, unsigned long private, int **result);
+
+It returns a page that it has just allocated, or None for "no memory", and may point ``result`` at the place where the
+completion status of the page is to be written: the node it is on then, or a negative errno.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from numakit.machine.frames import alloc_page_on
+from numakit.machine.state import MachineState
+from numakit.timeline.run import BrokenUserCode
+from numakit.timeline.state import Memory
+
+
+class Cells(Sequence[int]):
+    """Integers that belong to the machine: they go back when the machine goes back, as a closure's variables do not.
+
+    The place for the status of pages that a ``new_page_t`` points at, and for what one has to remember (``private``).
+    """
+
+    def __init__(self, m: MachineState, number: int) -> None:
+        self._m, self._number = m, number
+
+    @property
+    def memory(self) -> Memory:
+        """The integers as the machine keeps them."""
+        return self._m.arrays[self._number]
+
+    def __len__(self) -> int:
+        return len(self.memory)
+
+    def __getitem__(self, index: Any) -> Any:
+        return list(self.memory[index]) if isinstance(index, slice) else self.memory[index]
+
+    def __setitem__(self, index: int, value: int) -> None:
+        self._m.set(self.memory, range(len(self))[index], value)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(list(self.memory))
+
+    def __repr__(self) -> str:
+        return f"Cells({list(self)})"
+
+
+class ResultPointer:
+    """Where the completion status of one attempt goes: nowhere, until ``point_to`` says where (``int **result``)."""
+
+    def __init__(self) -> None:
+        self._memory: Memory | None = None
+        self._index = 0
+
+    def point_to(self, status: Cells | Memory, i: int) -> None:
+        """Have the status written to ``status[i]``. Raises TypeError or IndexError for what is no place of the
+        machine.
+        """
+        memory = status.memory if isinstance(status, Cells) else status
+        if not isinstance(memory, memoryview):
+            raise TypeError(f"status={status!r}: cells of the machine are wanted: machine.cells(n)")
+        self._memory, self._index = memory, range(len(memory))[i]
+
+    def write(self, m: MachineState, value: int) -> None:
+        """Write the status, if somebody wants to have it."""
+        if self._memory is not None:
+            m.set(self._memory, self._index, value)
+
+
+class NewPage(Protocol):
+    """A function of the kernel that has type new_page_t."""
+
+    def __call__(self, m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
+        """A fresh page for ``page``, held by the acting task, or None."""
+
+
+class UserNewPage:
+    """A ``get_new_page(page, private, result)`` that the reader wrote, as the pipeline calls it.
+
+    It is asked once a step and never in a replay, and it is watched: it has to return a frame that it has just
+    allocated
+    from this machine, take no other, and give none away. :class:`BrokenUserCode` names the function's line.
+    """
+
+    def __init__(self, function: Any) -> None:
+        if not callable(function):
+            raise TypeError(f"get_new_page={function!r}: a function of (page, private, result) is wanted")
+        self.function = function
+
+    def __call__(self, m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
+        """Ask the reader's function."""
+        assert m.run is not None
+        newpage, pointer = m.run.ask(self._ask, m, page, private)
+        result._memory, result._index = pointer._memory, pointer._index
+        return newpage  # type: ignore[no-any-return]
+
+    def _ask(self, m: MachineState, page: int, private: Any) -> tuple[int | None, ResultPointer]:
+        pointer = ResultPointer()
+        free = sum(m.nr_free(node) for node in m.node_ids)
+        counts = [m.count[page], m.mapcount[page], m.owner[page]]
+        newpage = self.function(page, private, pointer)
+        taken = free - sum(m.nr_free(node) for node in m.node_ids)
+        if newpage is not None:
+            self._see_that_it_is_fresh(m, newpage, taken)
+        if taken != (newpage is not None):
+            self._complain(f"took {taken} frames and returned {'one' if newpage is not None else 'none'}")
+        if counts != [m.count[page], m.mapcount[page], m.owner[page]]:
+            self._complain(f"changed page {page}, the old one")
+        return newpage, pointer
+
+    def _see_that_it_is_fresh(self, m: MachineState, newpage: Any, taken: int) -> None:
+        if not isinstance(newpage, int) or isinstance(newpage, bool) or not 0 <= newpage < m.nr_frames:
+            self._complain(
+                f"returned {newpage!r}: a frame's number or None is wanted; machine.alloc_page(node) gives one"
+            )
+        used = m.mapcount[newpage] or m.mapping[newpage] or m.stamp[newpage] or m.owner[newpage]
+        if m.count[newpage] != 1 or used or taken < 1:
+            self._complain(
+                f"returned frame {newpage}, which it did not allocate just now: machine.alloc_page(node) gives a "
+                "fresh one"
+            )
+
+    def _complain(self, what: str) -> None:
+        code = getattr(self.function, "__code__", None) or getattr(type(self.function).__call__, "__code__", None)
+        where = f"line {code.co_firstlineno}: " if code else ""
+        raise BrokenUserCode(f"{where}get_new_page {what}")
+
+
+def to_node(node: int) -> NewPage:
+    """A new_page_t that takes every new page from one node."""
+
+    def new_page_on_node(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
+        return alloc_page_on(m, node)
+
+    return new_page_on_node

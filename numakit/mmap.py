@@ -1,0 +1,200 @@
+"""Areas come and go: mmap, munmap, mprotect, mlock (mm/mmap.c, mm/mprotect.c, mm/mlock.c of 2.6.18).
+
+Each takes mmap_sem of the mm for write, so that it waits while a move_pages() of that mm is under way.
+"""
+
+from __future__ import annotations
+
+from numakit.abi import EINVAL, ENOMEM, PAGE_SHIFT, PAGE_SIZE
+from numakit.faults import handle_mm_fault
+from numakit.kernels.functions import kernel_function
+from numakit.machine.frames import put_page
+from numakit.machine.locks import down_write, lock_rmap, unlock_rmap, up_mmap_sem
+from numakit.machine.pagecache import drop_address_space, new_address_space
+from numakit.machine.process import MmStruct
+from numakit.machine.state import MachineState
+from numakit.machine.vma import (
+    PTE_MIGRATION_READ,
+    PTE_MIGRATION_WRITE,
+    PTE_NONE,
+    PTE_PRESENT,
+    PTE_TYPE,
+    PTE_WRITABLE,
+    VM_LOCKED,
+    VM_READ,
+    VM_SHARED,
+    VM_WRITE,
+    Pte,
+    VmAreaStruct,
+    find_vma,
+    link_vma,
+    mappings_of,
+    pte_address,
+    unlink_vma,
+    unmap_pte,
+    vmas_of,
+)
+from numakit.moments import CHANGE_PTE, ZAP_PTE
+from numakit.timeline.task import Steps
+
+
+def do_mmap(m: MachineState, mm: int, pages: int, flags: int, address: int | None = None) -> Steps[int]:
+    """Map anonymous memory, private or (VM_SHARED) a nameless file of tmpfs. The first address, or -EINVAL where
+    another
+    area is in the way. Nothing is touched: there are no pages yet."""
+    yield from down_write(m, mm)
+    struct: MmStruct = m.table[("mm", mm)]
+    start = struct.next_address if address is None else address
+    end = start + pages * PAGE_SIZE
+    if any(vma.start < end and start < vma.end for vma in vmas_of(m, mm)):
+        up_mmap_sem(m, mm)
+        return -EINVAL
+    # A page without an area is left behind each area, so that addresses beside it are holes.
+    m.put(("mm", mm), struct._replace(next_address=max(struct.next_address, end + PAGE_SIZE)))
+    file = new_address_space(m, "tmpfs", pages) if flags & VM_SHARED else 0
+    table = m.new_array(pages, label=f"PTEs of mm {mm}")
+    anon_vma = -m.next("anon_vmas")
+    link_vma(m, VmAreaStruct(m.next("vma numbers"), mm, start, pages, 0, table, 0, anon_vma, file, flags))
+    up_mmap_sem(m, mm)
+    return start
+
+
+def do_munmap(m: MachineState, mm: int, start: int, end: int) -> Steps[int]:
+    """Remove a range of addresses: PTE after PTE, then the areas, which are cut where the range ends. Always 0."""
+    yield from down_write(m, mm)
+    for vma in [vma for vma in vmas_of(m, mm) if vma.start < end and start < vma.end]:
+        part = yield from cut_vma(m, vma, max(start, vma.start), min(end, vma.end))
+        yield from unmap_vma(m, part)
+    up_mmap_sem(m, mm)
+    return 0
+
+
+def unmap_vma(m: MachineState, vma: VmAreaStruct) -> Steps[None]:
+    """Drop all PTEs of an area, then the area (zap_pte_range, remove_vma). Needs mmap_sem for write, or the last user
+    of the mm.
+    """
+    ptes = m.arrays[vma.table]
+    for at in range(vma.first, vma.first + vma.pages):
+        if ptes[at]:
+            pte = Pte(vma, ptes, at)
+            yield ZAP_PTE, pte_address(pte) >> PAGE_SHIFT
+            zap_pte(m, pte)
+    yield from lock_vma_mappings(m, vma)
+    unlink_vma(m, vma)
+    unlock_vma_mappings(m, vma)
+    if vma.file and ("rmap", vma.file) not in m.table:
+        for page in drop_address_space(m, vma.file):
+            put_page(m, page)
+
+
+def zap_pte(m: MachineState, pte: Pte) -> None:
+    """Drop one PTE: a mapped page loses a reference, a migration entry is just forgotten."""
+    if pte.value & PTE_TYPE == PTE_PRESENT:
+        unmap_pte(m, pte)
+    else:
+        m.set(pte.table, pte.at, PTE_NONE)
+
+
+def cut_vma(m: MachineState, vma: VmAreaStruct, start: int, end: int) -> Steps[VmAreaStruct]:
+    """Cut an area so that one begins at ``start`` and ends at ``end``; returns that one (split_vma). Both parts keep
+    the page table.
+    """
+    if (start, end) == (vma.start, vma.end):
+        return vma
+    yield from lock_vma_mappings(m, vma)
+    parts = []
+    for first, last in ((vma.start, start), (start, end), (end, vma.end)):
+        if first < last:
+            skipped = (first - vma.start) >> PAGE_SHIFT
+            part = vma._replace(
+                number=m.next("vma numbers"), start=first, pages=(last - first) >> PAGE_SHIFT,
+                pgoff=vma.pgoff + skipped, first=vma.first + skipped,
+            )  # fmt: skip
+            link_vma(m, part)
+            parts.append(part)
+    unlink_vma(m, vma)
+    unlock_vma_mappings(m, vma)
+    return next(part for part in parts if part.start == start)
+
+
+def lock_vma_mappings(m: MachineState, vma: VmAreaStruct) -> Steps[None]:
+    """Take the locks of the reverse maps that list an area."""
+    for mapping in mappings_of(vma):
+        yield from lock_rmap(m, mapping)
+
+
+def unlock_vma_mappings(m: MachineState, vma: VmAreaStruct) -> None:
+    """Give the locks of the reverse maps that list an area back."""
+    for mapping in mappings_of(vma):
+        unlock_rmap(m, mapping)
+
+
+def do_mprotect(m: MachineState, mm: int, start: int, end: int, flags: int) -> Steps[int]:
+    """Change what may be done with a range: ``flags`` is a set of VM_READ and VM_WRITE. 0, or -ENOMEM at a hole.
+
+    Write permission that is taken away goes from the PTEs at once, from migration entries too; permission that is given
+    is put into a PTE by the fault of the next write.
+    """
+    yield from down_write(m, mm)
+    address = start
+    while address < end:
+        part = yield from cut_next(m, mm, address, end)
+        if part is None:
+            break
+        m.put(("vma", part.number), part._replace(flags=part.flags & ~(VM_READ | VM_WRITE) | flags))
+        if not flags & VM_WRITE:
+            yield from write_protect(m, part)
+        address = part.end
+    up_mmap_sem(m, mm)
+    return 0 if address >= end else -ENOMEM
+
+
+def cut_next(m: MachineState, mm: int, address: int, end: int) -> Steps[VmAreaStruct | None]:
+    """The part of the area at ``address`` that lies before ``end``, cut out of it; None where there is a hole."""
+    vma = find_vma(m, mm, address)
+    return None if vma is None else (yield from cut_vma(m, vma, address, min(end, vma.end)))
+
+
+@kernel_function
+def write_protect(m: MachineState, vma: VmAreaStruct) -> Steps[None]:
+    """Take write permission from all PTEs of an area; WRITE migration entries become READ (change_pte_range)."""
+    ptes = m.arrays[vma.table]
+    for at in range(vma.first, vma.first + vma.pages):
+        if ptes[at] & PTE_WRITABLE or ptes[at] & PTE_TYPE == PTE_MIGRATION_WRITE:
+            yield CHANGE_PTE, pte_address(Pte(vma, ptes, at)) >> PAGE_SHIFT
+            m.set(ptes, at, write_protected(ptes[at]))
+
+
+def write_protected(pte: int) -> int:
+    """A PTE without the permission to write; a WRITE migration entry becomes READ."""
+    if pte & PTE_TYPE == PTE_MIGRATION_WRITE:
+        return pte & ~PTE_TYPE | PTE_MIGRATION_READ
+    return pte & ~PTE_WRITABLE if pte & PTE_TYPE == PTE_PRESENT else pte
+
+
+def do_mlock(m: MachineState, mm: int, start: int, end: int, *, lock: bool) -> Steps[int]:
+    """mlock or munlock a range: its areas become VM_LOCKED and all their pages are faulted in. 0, or -ENOMEM at a hole
+    or when memory is full."""
+    yield from down_write(m, mm)
+    rc, address = 0, start
+    while address < end and not rc:
+        part = yield from cut_next(m, mm, address, end)
+        if part is None:
+            rc = -ENOMEM
+            break
+        part = part._replace(flags=part.flags & ~VM_LOCKED | (VM_LOCKED if lock else 0))
+        m.put(("vma", part.number), part)
+        if lock:
+            rc = yield from make_pages_present(m, part)
+        address = part.end
+    up_mmap_sem(m, mm)
+    return rc
+
+
+def make_pages_present(m: MachineState, vma: VmAreaStruct) -> Steps[int]:
+    """Fault in every page of an area, for writing if it may be written. Needs mmap_sem. 0 or -ENOMEM."""
+    for address in range(vma.start, vma.end, PAGE_SIZE):
+        rc = yield from handle_mm_fault(m, vma, address, write=bool(vma.flags & VM_WRITE and not vma.flags & VM_SHARED))
+        if rc:
+            return rc
+    return 0

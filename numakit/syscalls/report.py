@@ -1,0 +1,83 @@
+"""What a call tells when it is over: its return code, what user memory holds, what was decided for each entry and why.
+
+The verdicts are taken out of the state here; the kernel itself keeps nothing of a call that has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from numakit.kernels.functions import kernel_function
+from numakit.machine.process import TaskStruct
+from numakit.machine.state import MachineState
+from numakit.machine.verdicts import Verdict, take_verdict
+from numakit.migration.migrate_pages import migrate_pages
+from numakit.migration.new_page import NewPage
+from numakit.syscalls.move_pages import UNSET, CallRecord, sys_move_pages
+from numakit.syscalls.user_memory import Argument, UserArray, peek
+from numakit.timeline.task import Steps
+
+
+class Report(NamedTuple):
+    """``ret`` and why; ``status`` as user memory holds it (None: the kernel wrote nothing); a verdict for each entry
+    that was decided (None: the call ended before)."""
+
+    ret: int
+    why: Verdict
+    status: tuple[int | None, ...]
+    verdicts: tuple[Verdict | None, ...]
+
+
+@kernel_function
+def report_move_pages(
+    m: MachineState,
+    caller: TaskStruct,
+    pid: int,
+    nr_pages: int,
+    pages: Argument,
+    nodes: Argument | None,
+    status: UserArray | None,
+    flags: int,
+) -> Steps[Report]:
+    """Make the call sys_move_pages() and report on it."""
+    ret = yield from sys_move_pages(m, caller, pid, nr_pages, pages, nodes, status, flags)
+    why = take_verdict(m, "return", m.current)
+    assert why is not None, "a call has to say why it returns what it returns"
+    record: CallRecord | None = m.table.get(("call", m.current))
+    shown = min(nr_pages, len(pages) if not isinstance(pages, UserArray) else pages.length)
+    verdicts: tuple[Verdict | None, ...] = (None,) * shown
+    if record is not None:
+        verdicts = tuple(entry_verdict(m, record, entry) for entry in range(len(record.addresses)))
+        m.put(("call", m.current), None)
+        m.drop_array(record.outcome)
+        m.drop_array(record.queued)
+    if status is None:
+        written = tuple(v.value if v is not None and ret >= 0 else None for v in verdicts)
+    else:
+        written = tuple(peek(m, caller.mm, status, entry) for entry in range(min(status.length, shown)))
+    return Report(ret, why, written, verdicts)
+
+
+def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | None:
+    """What was decided for an entry. Only failures were noted on the way; the rest follows from the arrays."""
+    value, page = m.arrays[record.outcome][entry], m.arrays[record.queued][entry] - 1
+    noted = take_verdict(m, "entry", m.current, entry) or (take_verdict(m, "page verdict", page) if page >= 0 else None)
+    if value == UNSET:
+        return None
+    if noted is None:
+        row = "moved" if page >= 0 else "here" if record.nodes[entry] is None else "there"
+        noted = Verdict(value, row, (("page", page),) if page >= 0 else ())
+    return noted._replace(value=value)
+
+
+@kernel_function
+def report_migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: NewPage, private: Any) -> Steps[Report]:
+    """Call migrate_pages() inside the kernel and report on it: the verdicts are those on the pages, in their order."""
+    nodes = [m.node(page) for page in pages]
+    ret = yield from migrate_pages(m, pages, get_new_page, private)
+    verdicts = []
+    for page, node in zip(pages, nodes, strict=True):
+        verdict = take_verdict(m, "page verdict", page) or Verdict(0, "moved", (("page", page), ("origin", node)))
+        verdicts.append(verdict)
+    return Report(ret, Verdict(ret, "stayed" if ret else "all-moved"), (), tuple(verdicts))

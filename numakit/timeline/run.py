@@ -1,0 +1,320 @@
+"""Runs: tasks that take turns over one machine, forward, back, and on from the past.
+
+A task is a generator of the pipeline. Between two moments it acts alone; at a moment the schedule chooses who acts
+next. Going back is undoing. Going on from a past step is: undo to the beginning, create the generators anew, and
+replay the same turns while every write is asserted to be the recorded one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from traceback import extract_tb
+from typing import Any, Generic, TypeVar
+
+from numakit.moments import MOMENTS, PASS, Moment
+from numakit.timeline.schedule import choose
+from numakit.timeline.step import RecordedSteps
+from numakit.timeline.task import Task
+
+R = TypeVar("R")
+
+JOURNAL_LIMIT = 1 << 30  #: bytes of journal after which a run goes on unrecorded
+WHAT_BITS = 40  #: a turn is packed as (task - 1) << 48 | moment << 40 | what the moment is about
+TASK_SHIFT = WHAT_BITS + 8
+
+
+class Stuck(Exception):
+    """Nobody can run; the text says who waits for whom."""
+
+
+class BrokenUserCode(Exception):
+    """A function handed in by the user raised or broke its contract. The machine is as it was before the call."""
+
+
+class Run(Generic[R]):
+    """Tasks over one machine: the call (task 1) and the actors that act meanwhile.
+
+    ``position`` is the number of the step that comes next; with ``position == len(run)`` the machine shows the end.
+    A recorded run keeps 12 bytes a step beside the machine's journal.
+    """
+
+    def __init__(
+        self,
+        machine: Any,
+        call: Task,
+        present: Callable[[Any], R] = lambda result: result,
+        *,
+        recorded: bool = True,
+        journal_limit: int = JOURNAL_LIMIT,
+    ) -> None:
+        if machine.run is not None and machine.run.asking:
+            raise BrokenUserCode("the function calls back into the machine while a page is being migrated")
+        self.machine, self.call, self.recorded, self.journal_limit = machine, call, recorded, journal_limit
+        self.no_way_back = ""  #: why an originally recorded run cannot go back, else empty
+        self.asking = False  #: whether a function of the user runs just now
+        self.last_task: Task | None = None  #: whose turn was last
+        self._present = present
+        self._births: list[tuple[int, Task]] = [(0, call)]
+        self._turns, self._marks = array("q"), array("I")
+        self._answers: dict[int, tuple[Any, int]] = {}
+        self._stale = self._replaying = False
+        if recorded:
+            machine.start_recording()
+        self._began_at = self._ended_at = machine.cursor
+        self._epoch = machine.journal_epoch
+        self._begin()
+
+    def _begin(self) -> None:
+        self.tasks: list[Task] = []
+        self.position, self.pass_number, self.last_task = 0, -1, None
+        self._let_join()
+
+    def _let_join(self) -> None:
+        for step, task in self._births:
+            if step == self.position and task not in self.tasks:
+                self.tasks.append(task)
+                task.open(self.machine, len(self.tasks))
+
+    def add(self, task: Task) -> Task:
+        """Let an actor join at this step. Whatever was recorded after this step is forgotten."""
+        self.resume()
+        self._births.append((self.position, task))
+        self._let_join()
+        return task
+
+    def spawn(self, task: Task) -> Task:
+        """Let a task join from inside the pipeline: a disc that was given work. People use :meth:`add`."""
+        self.tasks.append(task)
+        task.open(self.machine, len(self.tasks))
+        return task
+
+    # -- what is known of it
+
+    @property
+    def steps(self) -> RecordedSteps:
+        """All recorded steps, in order."""
+        return RecordedSteps(self)
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the call has ended."""
+        return self.call.done
+
+    @property
+    def result(self) -> R:
+        """What the call returned. Raises RuntimeError as long as it has not ended."""
+        if not self.call.done:
+            raise RuntimeError(f"run.result: {self.call.name} has not ended; run.finish() lets it")
+        return self._present(self.call.result)
+
+    @property
+    def never_began(self) -> list[Task]:
+        """The actors whose moment never came."""
+        return [task for task in self.tasks if not task.released]
+
+    def unpack(self, step: int) -> tuple[Task, Moment, int]:
+        """(task, moment, what it is about) of a step."""
+        turn = self._turns[step]
+        return self.tasks[turn >> TASK_SHIFT], MOMENTS[turn >> WHAT_BITS & 255], turn & (1 << WHAT_BITS) - 1
+
+    def journal_places(self, step: int) -> tuple[int, int]:
+        """The places in the machine's journal between which the changes of a step stand."""
+        self._see_that_it_can_be_shown()
+        end = 2 * self._marks[step + 1] if step + 1 < len(self) else self._ended_at
+        return 2 * self._marks[step], end
+
+    # -- forward
+
+    def turn(self, task: Task) -> None:
+        """Let ``task`` act from the moment where it stands to its next one."""
+        machine = self.machine
+        machine.run, machine.current, machine.cpu, machine.pid = self, task.number, task.cpu, task.pid
+        if self.recorded:
+            self._mark(task)
+        self.last_task = task
+        try:
+            task.at = next(task.generator)
+        except StopIteration as end:
+            task.result, task.done = end.value, True
+        if task is self.call and not task.done:
+            if task.at[0] is PASS:
+                self.pass_number = task.at[1]
+            if len(self.tasks) > 1:
+                self._release_actors()
+        self._ended_at = machine.cursor
+
+    def _mark(self, task: Task) -> None:
+        moment, what = task.at
+        self._turns.append(task.number - 1 << TASK_SHIFT | moment.number << WHAT_BITS | what)
+        self._marks.append(self.machine.cursor >> 1)
+        self.position += 1
+        if self.machine.journal_bytes > self.journal_limit:
+            self._go_on_unrecorded()
+
+    def _release_actors(self) -> None:
+        for actor in self.tasks[1:]:
+            actor.look_at_the_call(self.call.at, self.pass_number)
+
+    def _go_on_unrecorded(self) -> None:
+        if self._answers or self._replaying:
+            return  # a call with code of the user must be able to go back; a replay makes no new entries
+        self.machine.stop_recording()
+        self.recorded, self._turns, self._marks = False, array("q"), array("I")
+        self.no_way_back = f"the journal of this run outgrew {self.journal_limit} bytes: it went on unrecorded"
+
+    def waits_for(self, task: Task) -> tuple[int, ...]:
+        """The numbers of the tasks that have to act before this one can; empty if it can run."""
+        moment, what = task.at
+        blockers: tuple[int, ...] = self.machine.blockers(moment.lock, what, task.number) if moment.lock else ()
+        return blockers
+
+    def finish(self, schedule: Callable[[Run[Any]], Task | None] = choose) -> R:
+        """Run until nobody has anything left to do; what the call returned.
+
+        ``schedule(run)`` names the task that acts next, None if nobody can. Raises :class:`Stuck`, with who waits for
+        whom, if a task sleeps for ever, and :class:`BrokenUserCode` for a function of the user's.
+        """
+        self.resume()
+        try:
+            while True:
+                if len(self.tasks) == 1 and schedule is choose:
+                    self._run_alone()
+                task = schedule(self)
+                if task is None:
+                    break
+                self.turn(task)
+        except BrokenUserCode:
+            self.asking = False
+            self.machine.goto(self._began_at)
+            self.machine.start_recording()
+            raise
+        sleepers = [task for task in self.tasks if task.released and not task.done]
+        if sleepers:
+            raise Stuck("\n".join(self.tell(task) for task in sleepers))
+        return self.result
+
+    def _run_alone(self) -> None:
+        """The same as turn after turn, for as long as nobody else is there and the call need not sleep."""
+        machine, call, send = self.machine, self.call, self.call.generator.__next__
+        machine.run, machine.current, machine.cpu, machine.pid = self, call.number, call.cpu, call.pid
+        if call.done or (call.at[0].lock and self.waits_for(call)):
+            return
+        self.last_task = call
+        self._stale = self.recorded  # an actor that joins later needs the count of passes: replay first
+        try:
+            while len(self.tasks) == 1:
+                if self.recorded:
+                    self._mark(call)
+                call.at = at = send()
+                if at[0].lock and self.waits_for(call):
+                    break
+        except StopIteration as end:
+            call.result, call.done = end.value, True
+        self._ended_at = machine.cursor
+
+    def tell(self, task: Task) -> str:
+        """One sentence: what a task waits for, and who has it."""
+        moment, what = task.at
+        names = [other.name for other in self.tasks if other.number in self.waits_for(task)]
+        holders = ", ".join(names) or "nobody in this run"
+        return (
+            f"{task.name} waits in {moment.function} for {self.machine.lock_name(moment.lock, what)}, held by {holders}"
+        )
+
+    # -- back, and on from the past
+
+    def goto(self, step: int) -> Run[R]:
+        """Show the machine as it was before ``step`` (``len(run)``: at the end). Nothing is forgotten."""
+        self._see_that_it_can_be_shown()
+        if not 0 <= step <= len(self):
+            raise ValueError(f"step={step}: this run has steps 0 to {len(self)} (the end)")
+        self.machine.goto(2 * self._marks[step] if step < len(self) else self._ended_at)
+        self.position, self._stale = step, True
+        return self
+
+    def back(self, steps: int = 1) -> Run[R]:
+        """Undo one step, or several; at the beginning nothing happens."""
+        return self.goto(max(0, self.position - steps))
+
+    def forward(self, steps: int = 1) -> Run[R]:
+        """Redo one step, or several. At the end of a run that has not finished the next turn is taken."""
+        for _ in range(steps):
+            if self.position < len(self):
+                self.goto(self.position + 1)
+            else:
+                self.resume()
+                task = choose(self)
+                if task is None:
+                    break
+                self.turn(task)
+        return self
+
+    def first(self) -> Run[R]:
+        """Show the machine as it was before the run."""
+        return self.goto(0)
+
+    def last(self) -> Run[R]:
+        """Show the machine as it was at the end of the run."""
+        return self.goto(len(self))
+
+    def _see_that_it_can_be_shown(self) -> None:
+        if not self.recorded or self._epoch != self.machine.journal_epoch:
+            raise RuntimeError(self.no_way_back or "the journal of this run was not kept: use machine.record(...)")
+
+    def resume(self) -> None:
+        """Make the tasks stand where the machine stands: begin again and replay, each write asserted.
+
+        What was recorded after this step, of this run and of later calls, is forgotten.
+        """
+        if not self._stale:
+            return
+        self._see_that_it_can_be_shown()
+        machine, here, at = self.machine, self.position, self.machine.cursor
+        players = [turn >> TASK_SHIFT for turn in self._turns[:here]]
+        kept = self._turns[:here]
+        self._births = [(step, task) for step, task in self._births if step <= here]
+        self._answers = {step: answer for step, answer in self._answers.items() if step <= here}
+        machine.goto(self._began_at)
+        machine.start_checking()
+        self._turns, self._marks, self._replaying = array("q"), array("I"), True
+        self._begin()
+        for player in players:
+            self.turn(self.tasks[player])
+            self._let_join()
+        machine.see_replay_ended_at(at, same=self._turns == kept)
+        machine.start_recording()
+        self._stale = self._replaying = False
+
+    # -- code of the user
+
+    def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call code of the user, once a step and never again: a replay hands the kept answer back and redoes what it
+        wrote.
+
+        Raises :class:`BrokenUserCode`, with the line, for whatever the code raises.
+        """
+        machine, step = self.machine, self.position
+        if self._replaying:
+            answer, end = self._answers[step]
+            machine.redo(end)
+            return answer
+        self.asking = True
+        try:
+            answer = function(*arguments)
+        except BrokenUserCode:
+            raise
+        except Exception as error:
+            raise BrokenUserCode(f"{_place(error)}: {type(error).__name__}: {error}") from error
+        self.asking = False
+        self._answers[step] = answer, machine.cursor
+        return answer
+
+
+def _place(error: Exception) -> str:
+    """Where in the user's code an error came from: the innermost frame outside the kit."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if "/numakit/" not in frame.filename]
+    return f"line {frames[-1].lineno} ({frames[-1].line})" if frames else "in the function"

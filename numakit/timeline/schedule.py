@@ -1,0 +1,38 @@
+"""Whose turn it is: the default schedule, the same every time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numakit.moments import HOLD, PASS, START
+
+if TYPE_CHECKING:
+    from numakit.timeline.run import Run
+    from numakit.timeline.task import Task
+
+
+def choose(run: Run[Any]) -> Task | None:
+    """The task that acts next, None if nobody can.
+
+    An actor begins as soon as its moment has come. Whoever acts goes on until it sleeps, ends, or begins a pass: then
+    the turn goes on, or a rival would burn its ten passes while the call stands still. Who only waits for time (a disc,
+    somebody who holds a page for a while) acts when nobody else can.
+    """
+    inside = next((task for task in run.tasks if not task.at[0].others and not task.done), None)
+    if inside:
+        return inside
+    able = [task for task in run.tasks if task.released and not task.done and not run.waits_for(task)]
+    ready = [task for task in able if not waits_for_time(task)]
+    new = [task for task in ready if task.at[0] is START and task is not run.call]
+    if new:
+        return new[0]
+    last = run.last_task or run.call
+    if last in ready and last.at[0] is not PASS:
+        return last
+    later = [task for task in ready if task.number > last.number]
+    return next(iter([*later, *ready, *able]), None)
+
+
+def waits_for_time(task: Task) -> bool:
+    """Whether the task waits for nothing but that time goes by."""
+    return task.idle or (task.at[0] is HOLD and not task.may_let_go)

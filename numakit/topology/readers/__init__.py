@@ -1,0 +1,63 @@
+"""Readers: one file a source. Each turns something outside into a `Description`; nothing outside is trusted.
+
+    snapshot.py   the files of sysfs that matter, held as bytes, and the limits for them
+    archive.py    a tar, read without extracting it
+    folder.py     a folder
+    sysfs.py      what the files mean
+    host.py       the running machine
+
+A further source is one more file with a line in `READERS`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from numakit.topology.description import Description, TopologyError
+from numakit.topology.readers import archive, folder
+from numakit.topology.readers.host import read_host
+from numakit.topology.readers.sysfs import describe
+
+__all__ = ["ALTIX", "dump_path", "read", "read_host", "shipped_dumps"]
+
+DUMPS = Path(__file__).parent.parent / "dumps"
+"""Dumps of real machines, from the hwloc project's test data (licence: COPYING.hwloc beside them)."""
+
+ALTIX = "256ia64-64n2s2c.tar.bz2"
+
+ALIASES = {"altix.tar.bz2": ALTIX}
+"""Names that are easier to remember than hwloc's."""
+
+READERS: tuple[tuple[str, Callable[[Path], bool], Callable[[Path], Description]], ...] = (
+    ("a sysfs folder", Path.is_dir, lambda path: describe(folder.snapshot(path), path.resolve().name)),
+    ("a sysfs tar", archive.is_tar, lambda path: describe(archive.snapshot(path), archive.stem(path))),
+)
+"""What it reads, whether a path is that, and how it is read. The first that says yes reads it."""
+
+
+def read(path: str | os.PathLike[str]) -> Description:
+    """What the file, folder or shipped dump describes; see `Topology.load` for the errors."""
+    found = dump_path(path)
+    for _, accepts, reader in READERS:
+        if accepts(found):
+            return reader(found)
+    allowed = ", ".join(what for what, _, _ in READERS)
+    raise TopologyError(f"{found} is nothing that can be read; allowed are {allowed}")
+
+
+def dump_path(path: str | os.PathLike[str]) -> Path:
+    """The path itself if it exists; else, for a bare file name, the shipped dump of that name."""
+    wanted = Path(path)
+    if wanted.exists():
+        return wanted
+    shipped = DUMPS / ALIASES.get(wanted.name, wanted.name)
+    if wanted == Path(wanted.name) and shipped.name in shipped_dumps():
+        return shipped
+    raise FileNotFoundError(f"{wanted}: no such file or folder, and no shipped dump ({', '.join(shipped_dumps())})")
+
+
+def shipped_dumps() -> tuple[str, ...]:
+    """File names of the shipped dumps, sorted."""
+    return tuple(sorted(path.name for path in DUMPS.glob("*.tar.bz2")))

@@ -1,0 +1,187 @@
+"""`Topology`: the NUMA nodes of a machine and their distances, immutable, as every other layer sees them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from numakit.topology import presets, readers, show
+from numakit.topology.description import Description, Node, TopologyError, checked, linux_distance
+from numakit.topology.graph import build_graph, read_graph
+from numakit.topology.idlists import format_list
+from numakit.topology.warn import warnings_of
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+class Topology:
+    """The NUMA nodes of a machine: their memory, CPUs and distances.
+
+    Made by `load`, `preset`, `host` or `from_networkx`; never changed afterwards. Two topologies are equal if
+    nodes and distances are, whatever they are called. To get a changed one, change a copy: `g = t.graph; ...;
+    Topology.from_networkx(g)`.
+
+    >>> t = Topology.preset("ring4")
+    >>> t.nodes, t.distance(0, 1), t.distance(0, 2), t.nearest(0)
+    ((0, 1, 2, 3), 16, 22, (0, 1, 3, 2))
+    """
+
+    __slots__ = ("_description", "_distances", "_nodes", "_warnings")
+
+    def __init__(self, description: Description) -> None:
+        """From what a reader or preset hands over; raises `TopologyError` if no machine can be like that."""
+        self._description = checked(description)
+        self._nodes = tuple(i for i, node in self._description.nodes.items() if node.online)
+        self._distances = self._all_distances()
+        self._warnings = warnings_of(self._description)
+
+    # ---- where topologies come from
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Topology:
+        """The machine that a file or folder describes: a sysfs snapshot as a folder, .tar, .tar.gz, .tar.bz2
+        or .tar.xz.
+
+        A bare name such as "altix.tar.bz2" that is no file here means the shipped dump of that name (see
+        `dumps`). Raises `TopologyError`, naming file and line, for what is malformed, unsafe or too large;
+        `FileNotFoundError` if there is neither file nor dump.
+        """
+        description = readers.read(path)
+        try:
+            return cls(description)
+        except TopologyError as error:
+            raise TopologyError(f"{os.fspath(path)}: {error}") from None
+
+    @classmethod
+    def preset(cls, name: str) -> Topology:
+        """A machine by name: "two-sockets", "ring4" or "altix"; presets.py has the source of each table."""
+        return cls(presets.preset(name))
+
+    @classmethod
+    def host(cls, root: str | os.PathLike[str] = "/") -> Topology:
+        """The running machine, from /sys; one without NUMA directories is one node with all memory and CPUs.
+
+        `root` is where sys/ and proc/ are: another folder than "/" is for tests and mounted snapshots.
+        """
+        return cls(readers.read_host(root))
+
+    @classmethod
+    def from_networkx(cls, graph: nx.Graph[Any]) -> Topology:
+        """From a networkx graph: vertices are node ids, attributes memory, cpus, online, kind; edges carry
+        `distance`.
+
+        An undirected graph means symmetric distances, a missing loop 10, no edges at all Linux' 10 and 20.
+        Raises `TopologyError` for what no machine can be (ids from 1024, distances above 255, a pair without
+        distance, ...).
+        """
+        return cls(read_graph(graph))
+
+    @staticmethod
+    def dumps() -> tuple[str, ...]:
+        """Names of the dumps of real machines that come with numakit; `load` takes each."""
+        return readers.shipped_dumps()
+
+    # ---- what a topology says
+
+    @property
+    def graph(self) -> nx.DiGraph[int]:
+        """The machine as a new networkx graph, with loops and assumed distances: a copy to change at will."""
+        graph = build_graph(self._description._replace(distances=self._distances))
+        if self._description.distances is None:
+            graph.graph["distances"] = "assumed"
+        return graph
+
+    @property
+    def name(self) -> str:
+        """What the machine is called: the preset's or file's name."""
+        return self._description.name
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """Ids of the online nodes, ascending; there may be holes."""
+        return self._nodes
+
+    @property
+    def possible(self) -> tuple[int, ...]:
+        """Ids of all nodes, ascending: the online ones, and those that could be plugged in."""
+        return tuple(self._description.nodes)
+
+    @property
+    def online(self) -> frozenset[int]:
+        """The online nodes as a set (the kernel's node_online_map)."""
+        return frozenset(self._nodes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about this machine: one plain sentence each."""
+        return self._warnings
+
+    def memory(self, i: int) -> int:
+        """Bytes of memory of node `i`; 0 for a memory-less one."""
+        return self._node(i, "i").memory
+
+    def cpus(self, i: int) -> tuple[int, ...]:
+        """Numbers of the CPUs of node `i`, ascending."""
+        return self._node(i, "i").cpus
+
+    def kind(self, i: int) -> str:
+        """What memory node `i` has: one of `KINDS`; "ram" where the source does not tell."""
+        return self._node(i, "i").kind
+
+    def distance(self, i: int, j: int) -> int:
+        """Distance from node `i` to node `j` as the SLIT has it: 10 is local, 20 means twice the latency.
+
+        Linux' 10 and 20 where the source has no number.
+        """
+        self._node(i, "i")
+        self._node(j, "j")
+        return self._distances.get(i, {}).get(j, linux_distance(i, j))
+
+    def nearest(self, i: int) -> tuple[int, ...]:
+        """Online nodes with memory in the order in which an allocation on node `i` tries them (its zonelist).
+
+        Node `i` itself comes first, as in `find_next_best_node` (mm/page_alloc.c), then by distance, then by
+        node id.
+        """
+        self._node(i, "i")
+        with_memory = (j for j in self._nodes if self.memory(j))
+        return tuple(sorted(with_memory, key=lambda j: (j != i, self.distance(i, j), j)))
+
+    def _node(self, i: int, argument: str) -> Node:
+        try:
+            return self._description.nodes[i]
+        except (KeyError, TypeError):
+            allowed = format_list(self.possible)
+            raise TopologyError(f"{argument}={i!r} is not a node of {self.name!r}; allowed are {allowed}") from None
+
+    def _all_distances(self) -> dict[int, dict[int, int]]:
+        """What the source says, and Linux' own numbers for pairs of online nodes where it says nothing."""
+        said = self._description.distances or {}
+        table = {i: {j: linux_distance(i, j) for j in self._nodes} for i in self._nodes}
+        for i, row in said.items():
+            table[i] = {**table.get(i, {}), **row}
+        return table
+
+    # ---- equality and looks
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Topology):
+            return NotImplemented
+        return self._description.nodes == other._description.nodes and self._distances == other._distances
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._description.nodes.items()))
+
+    def __repr__(self) -> str:
+        return show.one_line(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self) -> str:
+        """The machine as a small table, much as `numactl --hardware` prints it."""
+        return show.text(self)
+
+    def _repr_html_(self) -> str:
+        return show.html(self)

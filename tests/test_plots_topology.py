@@ -1,0 +1,119 @@
+"""Pictures of machines: what is drawn, that it is the same each time, and that words say it too."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from numakit.plots import describe_topology, draw_distances, draw_topology
+from numakit.plots.layout import Placed, grouped, placed
+from numakit.topology import Topology, TopologyError
+
+MACHINES = [*Topology.dumps(), "ring4", "two-sockets"]
+
+
+@pytest.fixture(autouse=True)
+def _no_window() -> Iterator[None]:
+    mpl.use("Agg")
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+def _machine(name: str) -> Topology:
+    return Topology.load(name) if name in Topology.dumps() else Topology.preset(name)
+
+
+def _leaves(group: Placed) -> list[Placed]:
+    return [leaf for child in group.children for leaf in _leaves(child)] or [group]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_node_has_its_place_and_no_two_overlap(name: str) -> None:
+    topology = _machine(name)
+    leaves = _leaves(placed(grouped(topology), space=1.22))
+    assert sorted(leaf.group.nodes[0] for leaf in leaves) == list(topology.nodes)
+    assert all(math.dist(a.center, b.center) > 2.0 for a, b in combinations(leaves, 2))
+    assert leaves == _leaves(placed(grouped(topology), space=1.22))
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_node_is_labelled_with_its_number(name: str) -> None:
+    topology = _machine(name)
+    texts = {text.get_text() for text in draw_topology(topology).texts}
+    assert {str(i) for i in topology.nodes} <= texts
+
+
+def test_a_ring_is_drawn_in_ring_order() -> None:
+    assert grouped(Topology.preset("ring4")).children[2].nodes == (2,)
+
+
+def test_altix_is_four_by_four_by_four() -> None:
+    groups = grouped(Topology.preset("altix"))
+    assert [child.nodes for child in groups.children[0].children[:1]] == [(0, 1, 2, 3)]
+    assert (groups.distance, groups.children[0].distance, groups.children[0].children[0].distance) == (
+        30,
+        26,
+        22,
+    )
+
+
+def test_the_picture_fits_its_figure() -> None:
+    """Nothing that is written may be cut off at the edge."""
+    for name in MACHINES:
+        ax = draw_topology(_machine(name))
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.canvas.draw()
+        needed, given = ax.get_tightbbox(), figure.bbox
+        assert needed is not None
+        assert given.x0 - 1 <= needed.x0, name
+        assert needed.x1 <= given.x1 + 1, name
+        assert given.y0 - 1 <= needed.y0, name
+        assert needed.y1 <= given.y1 + 1, name
+
+
+def test_use_must_fit_the_machine() -> None:
+    ring = Topology.preset("ring4")
+    with pytest.raises(TopologyError, match="use names node 9; allowed are 0-3"):
+        draw_topology(ring, use={9: 1})
+    with pytest.raises(TopologyError, match=r"use\[0\]=-1; allowed are 0 to"):
+        draw_topology(ring, use={0: -1})
+    texts = [text.get_text() for text in draw_topology(ring, use={1: 1 << 30}).texts]
+    assert "1 GiB of 8 GiB\nCPUs 4-7" in texts
+
+
+def test_the_heat_map_has_rows_from_and_columns_to() -> None:
+    topology = Topology.preset("ring4")
+    ax = draw_distances(topology)
+    table = ax.images[0].get_array()
+    assert table is not None
+    assert table.tolist()[0] == [10, 16, 22, 16]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("to node", "from node")
+    assert sum(np.shape(marks.get_offsets())[0] for marks in ax.collections) == 16
+
+
+def test_words_say_what_the_picture_shows() -> None:
+    assert describe_topology(Topology.load("fakeheteromemtiers.tar.bz2")).splitlines() == [
+        "Topology 'fakeheteromemtiers': 7 nodes, 6 CPUs, 5.9 GiB.",
+        "Node 0 has 2.9 GiB.",
+        "Node 1 has 979 MiB.",
+        "Nodes 2,4 have 512 MiB each.",
+        "Nodes 6,8-9 have 384 MiB each.",
+        "Nodes 4,6,8-9 have no CPUs.",
+        "Nodes 3,5,7 are possible but offline.",
+        "Distance 20: 42 of 42 ordered pairs.",
+    ]
+
+
+def test_importing_the_plots_imports_no_matplotlib() -> None:
+    code = "import sys, numakit.plots; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
