@@ -46,7 +46,7 @@ def do_fork(m: MachineState, parent: TaskStruct, name: str) -> Steps[int]:
 def dup_vma(m: MachineState, vma: VmAreaStruct, mm: int) -> Steps[None]:
     """Copy an area and its PTEs to a child's mm (dup_mmap, copy_page_range). A child inherits no mlock."""
     yield from lock_vma_mappings(m, vma)
-    table = m.new_array(vma.pages, label=f"PTEs of mm {mm}")
+    table = m.new_array(vma.pages, label=f"PTEs of mm {mm} from {vma.start:#x}")
     copy = vma._replace(number=m.next("vma numbers"), mm=mm, table=table, first=0, flags=vma.flags & ~VM_LOCKED)
     link_vma(m, copy)
     unlock_vma_mappings(m, vma)

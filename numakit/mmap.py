@@ -52,7 +52,7 @@ def do_mmap(m: MachineState, mm: int, pages: int, flags: int, address: int | Non
     # A page without an area is left behind each area, so that addresses beside it are holes.
     m.put(("mm", mm), struct._replace(next_address=max(struct.next_address, end + PAGE_SIZE)))
     file = new_address_space(m, "tmpfs", pages) if flags & VM_SHARED else 0
-    table = m.new_array(pages, label=f"PTEs of mm {mm}")
+    table = m.new_array(pages, label=f"PTEs of mm {mm} from {start:#x}")
     anon_vma = -m.next("anon_vmas")
     link_vma(m, VmAreaStruct(m.next("vma numbers"), mm, start, pages, 0, table, 0, anon_vma, file, flags))
     up_mmap_sem(m, mm)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from numakit.abi import PAGE_SHIFT
 from numakit.faults import access
 from numakit.machine.frames import get_page, put_page
+from numakit.machine.locks import lock_page, unlock_page
 from numakit.machine.references import FIRST_PIN, Pin
 from numakit.machine.state import MachineState
 from numakit.machine.vma import present_page
@@ -75,6 +76,23 @@ def pin_for_a_while(m: MachineState, pid: int, mm: int, addresses: tuple[int, ..
     yield HOLD, 0
     put_pin(m, number)
     return number
+
+
+def hold_page_lock(m: MachineState, mm: int, address: int) -> Steps[int]:
+    """Somebody, I/O perhaps, locks the page behind an address and keeps it locked until a later turn. 0, -EFAULT or
+    -ENOMEM.
+
+    Like everybody who locks a page it holds a reference meanwhile.
+    """
+    page = yield from access(m, mm, address, write=False)
+    if page < 0:
+        return page
+    get_page(m, page, m.current)
+    yield from lock_page(m, page)
+    yield HOLD, page
+    unlock_page(m, page)
+    put_page(m, page, m.current)
+    return 0
 
 
 def release_pins_of(m: MachineState, pid: int) -> None:

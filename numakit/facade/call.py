@@ -6,11 +6,13 @@ through, ``run.when("COPY").do(shell.write, address)`` lets it happen in the mid
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from numakit.abi import PAGE_SIZE
+from numakit.syscalls.user_memory import UserArray
 from numakit.timeline.task import Steps, Task, When
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ class OnMachine(Protocol):
     @property
     def machine(self) -> Machine:
         """The machine on which the calls are made."""
+
+    @property
+    def notation(self) -> str:
+        """What it is called in the notation of schedules."""
 
 
 S = TypeVar("S", bound=OnMachine)
@@ -64,6 +70,10 @@ class BoundCall(Generic[P, R]):
         """The machine on which the call is made."""
         return self._owner.machine
 
+    def notation(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The call as it stands in the notation of schedules: ``process(2).write([0x10000000])``."""
+        return call_text(self._owner.notation, self.prepare.__name__, args, kwargs)
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.machine.perform(self.prepare(*args, **kwargs))
 
@@ -85,3 +95,21 @@ class Call(Generic[S, P, R]):
         if owner is None:
             return self
         return BoundCall(owner, self._prepare.__get__(owner, kind))
+
+
+def argument_text(value: Any) -> str:
+    """An argument in the notation: addresses in hexadecimal digits, an area as the list of its addresses."""
+    if isinstance(value, UserArray):
+        return f"UserArray({value.address:#x}, {value.length}, {value.size})"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= PAGE_SIZE:
+        return hex(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(argument_text(item) for item in value) + "]"
+    return repr(value)
+
+
+def call_text(owner: str, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+    """A call in the notation."""
+    shown = [argument_text(value) for value in args]
+    shown += [f"{key}={argument_text(value)}" for key, value in kwargs.items()]
+    return f"{owner}.{name}({', '.join(shown)})"

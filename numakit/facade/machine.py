@@ -10,6 +10,7 @@ from numakit.explain.result import MigrationResult
 from numakit.facade.call import BoundCall, Call, Prepared
 from numakit.facade.frame import FrameView, MappedAt, mapped_at, view_frame
 from numakit.facade.graph import machine_graph
+from numakit.facade.pinned import PinnedPages
 from numakit.facade.process import Process
 from numakit.facade.run import Run
 from numakit.kernels import Kernel
@@ -17,7 +18,7 @@ from numakit.machine.consistency import inconsistencies
 from numakit.machine.frames import alloc_page_on, make_zero_page, put_page
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all, lru_list
 from numakit.machine.process import TaskStruct, new_mm, processes
-from numakit.machine.references import KERNEL_CODE, forget_holder, note_holder, noted_holders
+from numakit.machine.references import KERNEL_CODE, Pin, forget_holder, note_holder, noted_holders
 from numakit.machine.state import PAGEVEC_ROW, MachineState
 from numakit.migration.new_page import Cells, UserNewPage
 from numakit.migration.putback import putback_lru_pages
@@ -54,6 +55,11 @@ class Machine(MachineState):
     def machine(self) -> Machine:
         """The machine itself: its calls are made on it."""
         return self
+
+    @property
+    def notation(self) -> str:
+        """What it is called in the notation of schedules."""
+        return "machine"
 
     @property
     def first_cpu(self) -> int:
@@ -111,6 +117,20 @@ class Machine(MachineState):
     def processes(self) -> list[Process]:
         """All processes, by pid."""
         return [Process(self, struct.pid, struct.name) for struct in processes(self)]
+
+    def process(self, pid: int) -> Process:
+        """The process with that pid. Raises ValueError if there is none now."""
+        struct: TaskStruct | None = self.table.get(("process", pid))
+        if struct is None:
+            raise ValueError(f"pid={pid!r}: no such process now; there are {[p.pid for p in self.processes]}")
+        return Process(self, pid, struct.name)
+
+    def pin(self, number: int) -> PinnedPages:
+        """The pipe or device of that number that holds pages. Raises ValueError if it holds none now."""
+        pin: Pin | None = self.table.get(("pin", number))
+        if pin is None:
+            raise ValueError(f"number={number!r}: nothing of that number holds pages now")
+        return PinnedPages(self, number, pin.name)
 
     def process_or_error(self, pid: int, name: str) -> Process:
         """The process that a fork returned. Raises ValueError for a fork that could not be made."""

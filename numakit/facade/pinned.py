@@ -24,6 +24,11 @@ class PinnedPages:
         return self._machine
 
     @property
+    def notation(self) -> str:
+        """What it is called in the notation of schedules."""
+        return f"pin({self.number})"
+
+    @property
     def pages(self) -> tuple[int, ...]:
         """The pages (pfns) that are held now; empty once they were released."""
         pin: Pin | None = self._machine.table.get(("pin", self.number))

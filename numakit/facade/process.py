@@ -15,9 +15,9 @@ from numakit.fork import do_exit, do_fork, mmput
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import Verdict
-from numakit.machine.vma import VM_READ, VM_SHARED, VM_WRITE, VmAreaStruct, present_page, vmas_of
+from numakit.machine.vma import VM_READ, VM_SHARED, VM_WRITE, VmAreaStruct, vmas_of
 from numakit.mmap import do_mlock, do_mmap, do_mprotect, do_munmap
-from numakit.pins import DIRECT_IO, PIPE, pin_pages
+from numakit.pins import DIRECT_IO, PIPE, hold_page_lock, pin_for_a_while, pin_pages
 from numakit.syscalls.report import Report, report_move_pages
 from numakit.syscalls.user_memory import Argument, UserArray, store_bytes
 from numakit.tables import html_table
@@ -37,6 +37,11 @@ class Process:
     def machine(self) -> Machine:
         """The machine that it runs on."""
         return self._machine
+
+    @property
+    def notation(self) -> str:
+        """What it is called in the notation of schedules."""
+        return f"process({self.pid})"
 
     # -- what it is
 
@@ -88,7 +93,8 @@ class Process:
 
     def page(self, address: int) -> int | None:
         """The page (pfn) that is mapped at an address now; None where none is present."""
-        return present_page(self._machine, self.mm, address)
+        pte = self.pte(address)
+        return pte.page if pte.kind == "present" else None
 
     def pte(self, address: int) -> PteView:
         """The PTE of an address now, in words."""
@@ -248,6 +254,25 @@ class Process:
             lambda m, me: pin_pages(m, me.pid, me.mm, addresses, kind, name),
             lambda number: PinnedPages(self._machine, number, name),
         )
+
+    @Call
+    def pin_for_a_while(self, pages: Pages, device: str = "a device") -> Prepared[int]:
+        """A device takes a reference to each page, as :meth:`direct_io`, and drops it at a later turn: an actor
+        beside a call.
+
+        Without ``until`` it lets go when nobody else can act. The number of the pin, 0 if no page could be had.
+        """
+        addresses = tuple(addresses_of(pages, "pages"))
+        name = f"{device} for {self.name}"
+        return self._prepare(device, lambda m, me: pin_for_a_while(m, me.pid, me.mm, addresses, DIRECT_IO, name))
+
+    @Call
+    def hold_page_lock(self, address: int) -> Prepared[int]:
+        """Somebody, I/O perhaps, locks the page behind an address and unlocks it at a later turn: an actor beside a
+        call. 0,
+        -EFAULT or -ENOMEM."""
+        addresses_of(address, "address")
+        return self._prepare("I/O", lambda m, me: hold_page_lock(m, me.mm, address))
 
     @Call
     def array(self, address: int, values: Sequence[int], size: int) -> Prepared[UserArray]:

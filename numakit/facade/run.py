@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from numakit.facade.call import BoundCall
+from numakit.facade.interference import Interference, Schedule, as_turns, parse_schedule
 from numakit.moments import Moment, moment_named
 from numakit.tables import html_table
 from numakit.timeline.run import Run as Timeline
+from numakit.timeline.schedule import choose
 from numakit.timeline.task import Task, When
+
+if TYPE_CHECKING:
+    from numakit.facade.machine import Machine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,12 +27,12 @@ SHOWN_STEPS = 40  #: steps that a table shows before it is cut
 class Actor(Generic[R]):
     """Somebody who acts beside the call of a run."""
 
-    def __init__(self, task: Task, present: Any) -> None:
+    def __init__(self, task: Task, present: Callable[[Any], R]) -> None:
         self.task, self._present = task, present
 
     @property
     def began(self) -> bool:
-        """Whether its moment has come."""
+        """Whether its time has come."""
         return self.task.released
 
     @property
@@ -38,50 +45,120 @@ class Actor(Generic[R]):
         """What its call returned. Raises RuntimeError as long as it has not ended."""
         if not self.task.done:
             raise RuntimeError(
-                f"{self.task.name} has not ended" if self.began else f"{self.task.name}: its moment never came"
+                f"{self.task.name} has not ended" if self.began else f"{self.task.name}: its time never came"
             )
-        return self._present(self.task.result)  # type: ignore[no-any-return]
+        return self._present(self.task.result)
 
     def __repr__(self) -> str:
-        state = "done" if self.done else f"stands at {self.task.at[0]}" if self.began else f"waits for {self.task.when}"
+        state = "done" if self.done else f"stands at {self.task.at[0]}" if self.began else "its time has not come"
         return f"<{self.task.name}: {state}>"
 
 
+@dataclass(frozen=True)
 class Meanwhile:
-    """A time at which somebody else acts: ``run.when("COPY").do(child.write, address)``."""
+    """A time at which somebody else acts: ``run.when("COPY").do(child.write, address)``.
 
-    def __init__(self, run: Run[Any], when: When | None) -> None:
-        self._run, self._when = run, when
+    ``until`` and ``for_ever`` are for calls that hold something for a while: ``run.when("COUNT").until("PASS",
+    in_pass=2).do(shell.pin_for_a_while, address)``.
+    """
+
+    run: Run[Any]
+    begin: When | None
+    end: When | None = None
+    never_ends: bool = False
+
+    def until(
+        self, moment: str | Moment, nth: int = 1, page: int | None = None, in_pass: int | None = None
+    ) -> Meanwhile:
+        """What is held is let go when the call comes to this time; see :meth:`Run.when`."""
+        return replace(self, end=a_time(moment, nth, page, in_pass))
+
+    def for_ever(self) -> Meanwhile:
+        """What is held is never let go: whoever waits for it is stuck."""
+        return replace(self, never_ends=True)
 
     def do(self, call: BoundCall[P, Q], *args: P.args, **kwargs: P.kwargs) -> Actor[Q]:
         """Let a call of a process or of the machine begin at that time. Whatever was recorded after this step is
         forgotten.
         """
         prepared = call.prepare(*args, **kwargs)
-        return Actor(self._run.add(prepared.task(self._when)), prepared.present)
+        told = Interference(call.notation(*args, **kwargs), self.begin, self.run.position, self.end, self.never_ends)
+        task = replace(prepared.task(), when=self.begin, until=self.end, for_ever=self.never_ends)
+        self.run.interferences.append((self.run.add(task), told))
+        return Actor(task, prepared.present)
+
+
+def a_time(moment: str | Moment, nth: int, page: int | None, in_pass: int | None) -> When:
+    """A time in a run. Raises ValueError for a moment that does not exist, and for nth below 1."""
+    if nth < 1:
+        raise ValueError(f"nth={nth}: the first time is 1")
+    return When(moment_named(moment), nth, page, in_pass)
 
 
 class Run(Timeline[R]):
     """A call that was recorded, or that is being made, with whoever acts beside it.
 
     ``run.back()``, ``run.forward()``, ``run.goto(i)``, ``run.first()``, ``run.last()`` show the machine at any step;
-    ``run.steps`` has
-    them all; ``run.result`` is what the call returned.
+    ``run.steps`` has them all; ``run.result`` is what the call returned.
     """
 
+    machine: Machine
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.interferences: list[tuple[Task, Interference]] = []  #: who acts meanwhile, and how it was told
+        super().__init__(*args, **options)
+
     def when(
-        self, moment: str | Moment, about: int | None = None, nth: int = 1, in_pass: int | None = None
+        self, moment: str | Moment, nth: int = 1, page: int | None = None, in_pass: int | None = None
     ) -> Meanwhile:
-        """The ``nth`` time at which the call stands at ``moment``; only for what it is ``about`` (a page's number, a
-        pass), only ``in_pass``, if given."""
-        if nth < 1:
-            raise ValueError(f"nth={nth}: the first time is 1")
-        return Meanwhile(self, When(moment_named(moment), about, nth, in_pass))
+        """The ``nth`` time at which the call stands at ``moment``; only at work on ``page`` (pfn), only ``in_pass``,
+        if given.
+
+        The moments are those of :mod:`numakit.moments`.
+        """
+        return Meanwhile(self, a_time(moment, nth, page, in_pass))
 
     @property
     def now(self) -> Meanwhile:
         """The step at which the run stands: ``run.goto(12); run.now.do(child.write, address); run.finish()``."""
         return Meanwhile(self, None)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Who acts meanwhile and, where it was not the default, who had which turn: a text that can be printed and
+        read back.
+
+        ``machine.begin(same call).play(str(run.schedule))`` makes the same run on an equal machine.
+        """
+        told = tuple(interference for task, interference in self.interferences if task in self.tasks)
+        return Schedule(told, as_turns(self.turns) if self.own_order else ())
+
+    def play(self, schedule: Schedule | str) -> R:
+        """Let the actors of a schedule act, in its turns if it has any, and run to the end; what the call returned.
+
+        Raises ValueError, with the line, for a text that is no schedule, or names a process that does not exist.
+        """
+        parsed = parse_schedule(schedule) if isinstance(schedule, str) else schedule
+        turns = [task for task, times in parsed.turns for _ in range(times)]
+        for interference in sorted(parsed.interferences, key=lambda interference: interference.step):
+            while self.position < interference.step:
+                self._turn_of(turns)
+            self._join(interference)
+        while self.position < len(turns):
+            self._turn_of(turns)
+        return self.finish()
+
+    def _turn_of(self, turns: Sequence[int]) -> None:
+        self.own_order = self.own_order or bool(turns)
+        task = self.tasks[turns[self.position] - 1] if self.position < len(turns) else choose(self)
+        if task is None:
+            raise ValueError(f"schedule: nobody can act at step {self.position}")
+        self.turn(task)
+
+    def _join(self, interference: Interference) -> None:
+        call, arguments = interference.find_call(self.machine)
+        meanwhile = Meanwhile(self, interference.when, interference.until, interference.for_ever)
+        meanwhile.do(call, *arguments)
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "under way"

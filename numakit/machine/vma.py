@@ -161,7 +161,7 @@ def unmap_pte(m: MachineState, pte: Pte, replacement: int = PTE_NONE) -> None:
 def present_page(m: MachineState, mm: int, address: int, *, write: bool = False) -> int | None:
     """The page (pfn) through which an address can be accessed now, without a fault; None if there is none."""
     vma = find_vma(m, mm, address)
-    if vma is None:
+    if vma is None or not (write or vma.flags & VM_READ):
         return None
     value = pte_at(m, vma, address).value
     usable = value & PTE_TYPE == PTE_PRESENT and (not write or value & PTE_WRITABLE)

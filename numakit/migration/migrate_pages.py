@@ -31,7 +31,7 @@ def migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: NewPage, 
         todo, retry = retry, []
         for page in todo:
             force = number >= m.kernel.polite_passes
-            rc = yield from unmap_and_move(m, get_new_page, private, page, force=force)
+            rc = yield from unmap_and_move(m, get_new_page, private, page, force)
             if rc == -EAGAIN:
                 retry.append(page)
             elif rc:

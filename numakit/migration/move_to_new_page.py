@@ -83,11 +83,11 @@ def migrate_page_move_mapping(m: MachineState, newpage: int, page: int) -> Steps
     mapping = page_mapping(m, page)
     if not mapping:
         yield COUNT, page
-        return count_test(m, page, expected=1)
+        return count_test(m, page, 1)
     yield TREE_LOCK, page
     yield COUNT_AND_SLOT, page
     slots, index = slots_of(m, mapping), m.index[page]
-    if count_test(m, page, expected=2):
+    if count_test(m, page, 2):
         return -EAGAIN
     if slots[index] != page + 1:
         return decide_page(m, page, -EAGAIN, "truncated")

@@ -28,7 +28,7 @@ from numakit.timeline.task import Steps
 
 
 @kernel_function
-def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: int, *, force: bool) -> Steps[int]:
+def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: int, force: bool) -> Steps[int]:
     """Try to move one page.
 
     Needs the page isolated, with the acting task's reference. Returns 0: moved, or freed under us; -EAGAIN: still
@@ -50,7 +50,7 @@ def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: i
     if m.count[page] == 1:
         rc = decide_page(m, page, 0, "gone")
     else:
-        rc = yield from lock_and_move(m, newpage, page, force=force)
+        rc = yield from lock_and_move(m, newpage, page, force)
     yield PUT_BACK, page
     if rc != -EAGAIN:
         move_to_lru(m, page)
@@ -64,12 +64,12 @@ def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: i
 
 
 @kernel_function
-def lock_and_move(m: MachineState, newpage: int, page: int, *, force: bool) -> Steps[int]:
+def lock_and_move(m: MachineState, newpage: int, page: int, force: bool) -> Steps[int]:
     """Lock the page, unmap it, and let ``newpage`` take its place. 0 or an errno; then the page is mapped as it was.
 
     (The middle of the kernel's unmap_and_move, between its labels.) Leaves both pages unlocked.
     """
-    rc = yield from lock_old_page(m, page, force=force)
+    rc = yield from lock_old_page(m, page, force)
     if rc:
         return rc
     rc = yield from try_to_unmap(m, page)
@@ -85,7 +85,7 @@ def lock_and_move(m: MachineState, newpage: int, page: int, *, force: bool) -> S
 
 
 @kernel_function
-def lock_old_page(m: MachineState, page: int, *, force: bool) -> Steps[int]:
+def lock_old_page(m: MachineState, page: int, force: bool) -> Steps[int]:
     """Lock the page when nobody writes it to disc. 0 with the page locked; -EAGAIN, unlocked, where that would mean
     to sleep and
     the pass is a polite one."""

@@ -12,14 +12,15 @@ from collections.abc import Callable
 from traceback import extract_tb
 from typing import Any, Generic, TypeVar
 
-from numakit.moments import MOMENTS, PASS, Moment
+from numakit.moments import HOLD, MOMENTS, Moment
 from numakit.timeline.schedule import choose
 from numakit.timeline.step import RecordedSteps
-from numakit.timeline.task import Task
+from numakit.timeline.task import Place, Task
 
 R = TypeVar("R")
 
 JOURNAL_LIMIT = 1 << 30  #: bytes of journal after which a run goes on unrecorded
+LOOK_AT_JOURNAL = 63  #: how large the journal has become is looked at every 64 steps
 WHAT_BITS = 40  #: a turn is packed as (task - 1) << 48 | moment << 40 | what the moment is about
 TASK_SHIFT = WHAT_BITS + 8
 
@@ -54,6 +55,7 @@ class Run(Generic[R]):
         self.no_way_back = ""  #: why an originally recorded run cannot go back, else empty
         self.asking = False  #: whether a function of the user runs just now
         self.last_task: Task | None = None  #: whose turn was last
+        self.own_order = False  #: whether the turns were chosen by something else than the default schedule
         self._present = present
         self._births: list[tuple[int, Task]] = [(0, call)]
         self._turns, self._marks = array("q"), array("I")
@@ -67,7 +69,7 @@ class Run(Generic[R]):
 
     def _begin(self) -> None:
         self.tasks: list[Task] = []
-        self.position, self.pass_number, self.last_task = 0, -1, None
+        self.position, self.place, self.last_task = 0, Place(), None
         self._let_join()
 
     def _let_join(self) -> None:
@@ -116,6 +118,11 @@ class Run(Generic[R]):
         """The actors whose moment never came."""
         return [task for task in self.tasks if not task.released]
 
+    @property
+    def turns(self) -> list[int]:
+        """Who acted in each step, by task number: 1 is the call."""
+        return [(turn >> TASK_SHIFT) + 1 for turn in self._turns]
+
     def unpack(self, step: int) -> tuple[Task, Moment, int]:
         """(task, moment, what it is about) of a step."""
         turn = self._turns[step]
@@ -141,10 +148,9 @@ class Run(Generic[R]):
         except StopIteration as end:
             task.result, task.done = end.value, True
         if task is self.call and not task.done:
-            if task.at[0] is PASS:
-                self.pass_number = task.at[1]
-            if len(self.tasks) > 1:
-                self._release_actors()
+            self.place = self.place.moved_to(*task.at)
+            for actor in self.tasks[1:]:
+                actor.look_at_the_call(self.place)
         self._ended_at = machine.cursor
 
     def _mark(self, task: Task) -> None:
@@ -152,12 +158,8 @@ class Run(Generic[R]):
         self._turns.append(task.number - 1 << TASK_SHIFT | moment.number << WHAT_BITS | what)
         self._marks.append(self.machine.cursor >> 1)
         self.position += 1
-        if self.machine.journal_bytes > self.journal_limit:
+        if not self.position & LOOK_AT_JOURNAL and self.machine.journal_bytes > self.journal_limit:
             self._go_on_unrecorded()
-
-    def _release_actors(self) -> None:
-        for actor in self.tasks[1:]:
-            actor.look_at_the_call(self.call.at, self.pass_number)
 
     def _go_on_unrecorded(self) -> None:
         if self._answers or self._replaying:
@@ -169,6 +171,8 @@ class Run(Generic[R]):
     def waits_for(self, task: Task) -> tuple[int, ...]:
         """The numbers of the tasks that have to act before this one can; empty if it can run."""
         moment, what = task.at
+        if moment is HOLD and task.for_ever:
+            return (task.number,)
         blockers: tuple[int, ...] = self.machine.blockers(moment.lock, what, task.number) if moment.lock else ()
         return blockers
 
@@ -179,6 +183,7 @@ class Run(Generic[R]):
         whom, if a task sleeps for ever, and :class:`BrokenUserCode` for a function of the user's.
         """
         self.resume()
+        self.own_order = self.own_order or schedule is not choose
         try:
             while True:
                 if len(self.tasks) == 1 and schedule is choose:
@@ -204,7 +209,7 @@ class Run(Generic[R]):
         if call.done or (call.at[0].lock and self.waits_for(call)):
             return
         self.last_task = call
-        self._stale = self.recorded  # an actor that joins later needs the count of passes: replay first
+        self._stale = self.recorded  # an actor that joins later needs to know the place: replay first
         try:
             while len(self.tasks) == 1:
                 if self.recorded:
@@ -219,6 +224,8 @@ class Run(Generic[R]):
     def tell(self, task: Task) -> str:
         """One sentence: what a task waits for, and who has it."""
         moment, what = task.at
+        if moment is HOLD:
+            return f"{task.name} keeps what it holds for ever"
         names = [other.name for other in self.tasks if other.number in self.waits_for(task)]
         holders = ", ".join(names) or "nobody in this run"
         return (

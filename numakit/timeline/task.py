@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from numakit.moments import START, Moment
+from numakit.moments import GET_NEW_PAGE, HOLD, ISOLATE, PASS, START, Moment
 
 R = TypeVar("R")
 
@@ -16,32 +16,49 @@ Steps: TypeAlias = Generator[tuple[Moment, int], None, R]
 
 @dataclass(frozen=True)
 class When:
-    """The call stands at ``moment`` for the ``nth`` time, counting only the times that fit.
+    """A time in a run: its call stands at ``moment`` for the ``nth`` time, counting only the times that fit.
 
-    ``about``: what the moment is about (a page's pfn, a pass, ...), None for anything. ``in_pass``: only in that pass.
+    ``page``: only while the call is at work on this page (pfn). ``in_pass``: only in this pass, the first is 0.
     """
 
     moment: Moment
-    about: int | None = None
     nth: int = 1
+    page: int | None = None
     in_pass: int | None = None
 
-    def fits(self, at: tuple[Moment, int], pass_number: int) -> bool:
-        """Whether a call that stands ``at`` this place, in this pass, counts."""
+    def fits(self, place: Place) -> bool:
+        """Whether a call that stands at this place counts."""
         return (
-            at[0] is self.moment
-            and self.about in (None, at[1])
-            and (self.in_pass is None or self.in_pass == pass_number)
+            place.moment is self.moment
+            and (self.page is None or self.page == place.page)
+            and (self.in_pass is None or self.in_pass == place.in_pass)
         )
+
+
+class Place(NamedTuple):
+    """Where a call stands: the moment, the page (pfn) that it is at work on, -1 for none, and the pass, -1 before the
+    first.
+    """
+
+    moment: Moment = START
+    page: int = -1
+    in_pass: int = -1
+
+    def moved_to(self, moment: Moment, about: int) -> Place:
+        """The place after the call has come to its next moment."""
+        if moment is PASS:
+            return Place(moment, -1, about)
+        return Place(moment, about if moment in (ISOLATE, GET_NEW_PAGE) else self.page, self.in_pass)
 
 
 @dataclass(eq=False)
 class Task:
     """A generator over the machine, on a CPU, for a process (pid 0: the kernel itself).
 
-    ``when``: the moment of the call at which it may begin, None for at once. ``until``: the moment of the call until
-    which it stays at HOLD, None for until nobody else can act. ``idle``: acts only when nobody else can, as a disc
-    does.
+    ``when``: the time at which it may begin, None for at once. ``until``: the time until which it stays at HOLD, None
+    for
+    until nobody else can act; with ``for_ever`` it never leaves HOLD. ``idle``: it acts only when nobody else can, as
+    a disc.
     """
 
     name: str
@@ -50,6 +67,7 @@ class Task:
     pid: int = 0
     when: When | None = None
     until: When | None = None
+    for_ever: bool = False
     idle: bool = False
     number: int = 0
     at: tuple[Moment, int] = (START, 0)
@@ -65,10 +83,10 @@ class Task:
         self.number, self.at, self.result, self.done, self._times = number, (START, 0), None, False, 0
         self.released, self.may_let_go, self.generator = self.when is None, False, self.start(machine)
 
-    def look_at_the_call(self, at: tuple[Moment, int], pass_number: int) -> None:
-        """Begin, or let go, if the call has come to the moment for it."""
-        waited_for = self.when if not self.released else self.until if not self.may_let_go else None
-        if waited_for is None or not waited_for.fits(at, pass_number):
+    def look_at_the_call(self, place: Place) -> None:
+        """Begin, or let go, if the call has come to the place for it."""
+        waited_for = self.when if not self.released else self.until if self.at[0] is HOLD else None
+        if waited_for is None or not waited_for.fits(place):
             return
         self._times += 1
         if self._times == waited_for.nth:
