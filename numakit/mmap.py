@@ -5,12 +5,12 @@ Each takes mmap_sem of the mm for write, so that it waits while a move_pages() o
 
 from __future__ import annotations
 
-from numakit.abi import EINVAL, ENOMEM, PAGE_SHIFT, PAGE_SIZE
+from numakit.abi import ENOMEM, PAGE_SHIFT, PAGE_SIZE
 from numakit.faults import handle_mm_fault
 from numakit.kernels.functions import kernel_function
-from numakit.machine.frames import put_page
-from numakit.machine.locks import down_write, lock_rmap, unlock_rmap, up_mmap_sem
-from numakit.machine.pagecache import drop_address_space, new_address_space
+from numakit.machine.frames import get_page, put_page
+from numakit.machine.locks import down_write, lock_page, lock_rmap, unlock_page, unlock_rmap, up_mmap_sem
+from numakit.machine.pagecache import drop_address_space, new_address_space, remove_from_page_cache, slots_of
 from numakit.machine.process import MmStruct
 from numakit.machine.state import MachineState
 from numakit.machine.vma import (
@@ -39,16 +39,14 @@ from numakit.timeline.task import Steps
 
 
 def do_mmap(m: MachineState, mm: int, pages: int, flags: int, address: int | None = None) -> Steps[int]:
-    """Map anonymous memory, private or (VM_SHARED) a nameless file of tmpfs. The first address, or -EINVAL where
-    another
-    area is in the way. Nothing is touched: there are no pages yet."""
+    """Map anonymous memory, private or (VM_SHARED) a nameless file of tmpfs. The first address: the one wished for,
+    or another where an area is in the way. Nothing is touched: there are no pages yet."""
     yield from down_write(m, mm)
     struct: MmStruct = m.table[("mm", mm)]
     start = struct.next_address if address is None else address
+    if any(vma.start < start + pages * PAGE_SIZE and start < vma.end for vma in vmas_of(m, mm)):
+        start = struct.next_address
     end = start + pages * PAGE_SIZE
-    if any(vma.start < end and start < vma.end for vma in vmas_of(m, mm)):
-        up_mmap_sem(m, mm)
-        return -EINVAL
     # A page without an area is left behind each area, so that addresses beside it are holes.
     m.put(("mm", mm), struct._replace(next_address=max(struct.next_address, end + PAGE_SIZE)))
     file = new_address_space(m, "tmpfs", pages) if flags & VM_SHARED else 0
@@ -83,8 +81,24 @@ def unmap_vma(m: MachineState, vma: VmAreaStruct) -> Steps[None]:
     unlink_vma(m, vma)
     unlock_vma_mappings(m, vma)
     if vma.file and ("rmap", vma.file) not in m.table:
-        for page in drop_address_space(m, vma.file):
-            put_page(m, page)
+        yield from truncate_inode_pages(m, vma.file)
+        drop_address_space(m, vma.file)
+
+
+def truncate_inode_pages(m: MachineState, file: int) -> Steps[None]:
+    """Take all pages out of the page cache of a nameless file that nobody maps any more (mm/truncate.c). Sleeps for
+    pages that are locked: one that is being migrated leaves its slot to another page meanwhile.
+    """
+    slots = slots_of(m, file)
+    for index in range(len(slots)):
+        while slots[index]:
+            page = slots[index] - 1
+            get_page(m, page, m.current)
+            yield from lock_page(m, page)
+            if slots[index] == page + 1:
+                remove_from_page_cache(m, page)
+            unlock_page(m, page)
+            put_page(m, page, m.current)
 
 
 def zap_pte(m: MachineState, pte: Pte) -> None:

@@ -92,7 +92,12 @@ class Machine(MachineState):
             raise ValueError(f"node={node!r}: a process needs a CPU; nodes with CPUs are {with_cpus}")
         allowed = self._nodes(self.node_ids if mems is None else mems)
         ids = (uid, uid if euid is None else euid, uid if suid is None else suid)
+        for argument, value in zip(("uid", "euid", "suid"), ids, strict=True):
+            if not isinstance(value, int) or not 0 <= value < 2**32:
+                raise ValueError(f"{argument}={value!r}: a whole number from 0 to 2**32 - 1 is allowed")
         held = tuple(capabilities) if capabilities is not None else (CAP_SYS_NICE,) * (ids[1] == 0)
+        if not set(held) <= {CAP_SYS_NICE}:
+            raise ValueError(f"capabilities={capabilities!r}: a sequence of names is wanted; known is {CAP_SYS_NICE!r}")
         pid = self.next("pids")
         self.put(("process", pid), TaskStruct(pid, name, new_mm(self), *ids, held, cpus[0], 0, allowed))
         return Process(self, pid, name)
@@ -112,6 +117,11 @@ class Machine(MachineState):
                 f"mems={list(allowed)}: online nodes of which one has memory are wanted; online are {self.node_ids}"
             )
         return allowed
+
+    def _online(self, node: int) -> int:
+        if node not in self.node_ids:
+            raise ValueError(f"node={node!r}: online nodes are {self.node_ids}")
+        return node
 
     @property
     def processes(self) -> list[Process]:
@@ -180,8 +190,7 @@ class Machine(MachineState):
         """A fresh frame of exactly this node for a new_page_t: count 1, unmapped, on no list. None if the node is
         full.
         """
-        if node not in self.row:
-            raise ValueError(f"node={node!r}: online nodes are {self.node_ids}")
+        self._online(node)
         if self.run is None or not self.run.asking:
             self.refuse_the_past()
             self.current = KERNEL_CODE
@@ -199,6 +208,8 @@ class Machine(MachineState):
         """
         if not isinstance(number, int) or not 0 <= number <= 1 << 26:
             raise ValueError(f"number={number!r}: 0 to 2**26 cells are allowed")
+        if not isinstance(fill, int) or not -(2**63) <= fill < 2**63:
+            raise ValueError(f"fill={fill!r}: a whole number of 64 bits is wanted")
         return Cells(self, self.new_array(number, "q", fill, label="cells"))
 
     @Call
@@ -274,20 +285,22 @@ class Machine(MachineState):
 
     def mapped_at(self, page: int) -> list[MappedAt]:
         """The PTEs and migration entries that lead to a page now."""
-        return mapped_at(self, page)
+        return mapped_at(self, self.frame(page).page)
 
     def lru(self, node: int, active: bool = True) -> list[int]:
         """The pages on the active or inactive LRU list of a node, the newest first."""
-        return lru_list(self, node, active=active)
+        return lru_list(self, self._online(node), active=active)
 
     def pages_in_pagevec(self, cpu: int) -> list[int]:
         """The pages that wait in the pagevec of a CPU, in order."""
+        if cpu not in self.cpu_row:
+            raise ValueError(f"cpu={cpu!r}: CPUs are {list(self.cpu_row)}")
         begin = self.cpu_row[cpu] * PAGEVEC_ROW
         return list(self.pagevec[begin + 1 : begin + 1 + self.pagevec[begin]])
 
     def free_frames(self, node: int) -> int:
         """How many frames of a node are free."""
-        return self.nr_free(node)
+        return self.nr_free(self._online(node))
 
     def inconsistencies(self) -> list[str]:
         """What does not hold of the machine, a sentence each; empty for a sound one. See machine.consistency."""

@@ -160,9 +160,9 @@ class Process:
         """
         if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
             raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
-        if prot & ~(PROT_READ | PROT_WRITE):
+        if prot not in range(4):
             raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
-        if address is not None and (address % PAGE_SIZE or not 0 < address < 1 << 46):
+        if address is not None and address not in range(PAGE_SIZE, 1 << 46, PAGE_SIZE):
             raise ValueError(f"address={address!r}: a multiple of {PAGE_SIZE} above 0 and below 2**46 is allowed")
         flags = (prot & PROT_READ and VM_READ) | (prot & PROT_WRITE and VM_WRITE) | (VM_SHARED if shared else 0)
         return self._prepare(
@@ -181,7 +181,7 @@ class Process:
     def mprotect(self, pages: Pages, prot: int) -> Prepared[int]:
         """Say what may be done with neighbouring pages: a sum of PROT_READ and PROT_WRITE. 0, or -ENOMEM at a hole."""
         start, end = range_of(pages, "pages")
-        if prot & ~(PROT_READ | PROT_WRITE):
+        if prot not in range(4):
             raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
         flags = (prot & PROT_READ and VM_READ) | (prot & PROT_WRITE and VM_WRITE)
         return self._prepare("mprotect", lambda m, me: do_mprotect(m, me.mm, start, end, flags))
@@ -281,8 +281,12 @@ class Process:
         be handed to move_pages(). What cannot be written is left out: the kernel will notice when it reads it."""
         if size not in (4, 8):
             raise ValueError(f"size={size!r}: 8 (pages) or 4 (nodes, status) bytes are allowed")
-        addresses_of(address, "address")
-        data = b"".join(value.to_bytes(size, "little", signed=value < 0) for value in values)
+        if not isinstance(address, int):
+            raise ValueError(f"address={address!r}: one address is wanted")
+        addresses_of([address, address + size * max(0, len(values) - 1)], "address")
+        lowest, highest = (0, 2**64 - 1) if size == 8 else (-(2**31), 2**31 - 1)
+        stored = argument(values, "values", lowest, highest)
+        data = b"".join(value.to_bytes(size, "little", signed=value < 0) for value in stored)
         placed = UserArray(address, len(values), size)
         return self._prepare("store", lambda m, me: store_bytes(m, me.mm, address, data), lambda _: placed)
 
@@ -308,6 +312,9 @@ class Process:
         for name, value in (("pid", pid), ("flags", flags)):
             if not isinstance(value, int) or isinstance(value, bool):
                 raise ValueError(f"{name}={value!r}: a whole number is wanted")
+        for name, given, size in (("pages", pages, 8), ("nodes", nodes, 4), ("status", status, 4)):
+            if isinstance(given, UserArray) and given.size != size:
+                raise ValueError(f"{name}: an array of {given.size}-byte elements; elements of {size} bytes are wanted")
         copied = argument(pages, "pages", 0, 2**64 - 1)
         wanted = None if nodes is None else argument(nodes, "nodes", -(2**31), 2**31 - 1)
         if status is not None and not isinstance(status, UserArray):

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, TypeGuard
 
 from numakit.machine.locks import Semaphore
-from numakit.machine.references import noted_holders
+from numakit.machine.references import KERNEL_CODE, noted_holders
 from numakit.machine.state import PAGEVEC_ROW, MachineState
 from numakit.machine.vma import (
     MIGRATION_ENTRIES,
@@ -106,6 +106,9 @@ def check_free_frames(m: MachineState, node: int) -> list[str]:
 def left_in_flight(m: MachineState) -> list[str]:
     """What may not be left when no call is under way: locks, migration entries, verdicts, isolated pages of tasks."""
     left = [f"page {page} is still locked" for page in range(m.nr_frames) if m.owner[page]]
+    for page in range(m.nr_frames):
+        tasks = [holder for holder in noted_holders(m, page) if holder < KERNEL_CODE]
+        left += [f"task {task} still holds a reference to page {page}" for task in tasks]
     for key, value in m.table.items():
         if is_key(key, "mmap_sem") and value != Semaphore():
             left.append(f"mmap_sem of mm {key[1]} is still held")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from numakit.kernels.functions import kernel_function
 from numakit.machine.state import RMAP_SHIFT, MachineState
 from numakit.moments import MMAP_READ, MMAP_WRITE, RMAP_LOCK, SLEEP_ON_PAGE
 from numakit.timeline.task import Steps
@@ -56,12 +57,14 @@ class Semaphore(NamedTuple):
         return Semaphore(writer, readers, queue)
 
 
+@kernel_function
 def down_read(m: MachineState, mm: int) -> Steps[None]:
     """Take an mm's mmap_sem for read; sleeps while a writer has it or queues for it."""
     _queue(m, mm, write=False)
     yield MMAP_READ, mm
 
 
+@kernel_function
 def down_write(m: MachineState, mm: int) -> Steps[None]:
     """Take an mm's mmap_sem for write; sleeps while anybody has it or queues before."""
     _queue(m, mm, write=True)
@@ -85,6 +88,7 @@ def up_mmap_sem(m: MachineState, mm: int) -> None:
     m.put(("mmap_sem", mm), semaphore if semaphore != Semaphore() else None)
 
 
+@kernel_function
 def lock_rmap(m: MachineState, mapping: int) -> Steps[None]:
     """Take the lock of a mapping's list of VMAs (anon_vma->lock, i_mmap_lock); sleeps while a walk or a fork has it."""
     while m.table.get(("rmap lock", mapping)):

@@ -9,6 +9,7 @@ their list when it is full or drained. (The kernel has one pagevec a list and CP
 from __future__ import annotations
 
 from numakit.abi import EBUSY
+from numakit.kernels.functions import kernel_function
 from numakit.machine.frames import get_page, put_page
 from numakit.machine.references import forget_holder
 from numakit.machine.state import PAGEVEC_ROW, PAGEVEC_SIZE, PG_ACTIVE, MachineState
@@ -40,12 +41,14 @@ def lru_add_drain(m: MachineState, cpu: int) -> None:
         put_page(m, page)
 
 
+@kernel_function
 def lru_add_drain_all(m: MachineState) -> None:
     """Drain the pagevecs of all CPUs (migrate_prep)."""
     for cpu in m.cpu_nodes:
         lru_add_drain(m, cpu)
 
 
+@kernel_function
 def isolate_lru_page(m: MachineState, page: int, holder: int) -> int:
     """Take a page off its LRU list, with a reference for ``holder``. 0, or -EBUSY if it is on no list."""
     if not m.stamp[page]:

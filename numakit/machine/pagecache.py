@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numakit.machine.frames import get_page
+from numakit.machine.frames import get_page, put_page
 from numakit.machine.state import MachineState
 from numakit.timeline.state import Memory
 
@@ -59,11 +59,16 @@ def add_to_page_cache(m: MachineState, page: int, mapping: int, index: int) -> N
     m.set(slots_of(m, mapping), index, page + 1)
 
 
-def drop_address_space(m: MachineState, mapping: int) -> list[int]:
-    """The last area that mapped a nameless file is gone: empty its slots. The pages, whose references the caller
-    drops.
+def remove_from_page_cache(m: MachineState, page: int) -> None:
+    """Empty the slot that leads to a page; the page loses its mapping and the reference of the page cache. Needs it
+    locked.
     """
-    pages = [slot - 1 for slot in slots_of(m, mapping) if slot]
+    m.set(slots_of(m, m.mapping[page]), m.index[page], 0)
+    m.set(m.mapping, page, 0)
+    put_page(m, page)
+
+
+def drop_address_space(m: MachineState, mapping: int) -> None:
+    """A file without pages ceases to exist."""
     m.drop_array(m.table[("mapping", mapping)].slots)
     m.put(("mapping", mapping), None)
-    return pages

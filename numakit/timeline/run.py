@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from os.path import dirname
 from traceback import extract_tb
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +20,7 @@ from numakit.timeline.task import Place, Task
 
 R = TypeVar("R")
 
+KIT = dirname(dirname(__file__))  #: where the kit's own code lies
 JOURNAL_LIMIT = 1 << 30  #: bytes of journal after which a run goes on unrecorded
 LOOK_AT_JOURNAL = 63  #: how large the journal has become is looked at every 64 steps
 WHAT_BITS = 40  #: a turn is packed as (task - 1) << 48 | moment << 40 | what the moment is about
@@ -237,8 +239,8 @@ class Run(Generic[R]):
     def goto(self, step: int) -> Run[R]:
         """Show the machine as it was before ``step`` (``len(run)``: at the end). Nothing is forgotten."""
         self._see_that_it_can_be_shown()
-        if not 0 <= step <= len(self):
-            raise ValueError(f"step={step}: this run has steps 0 to {len(self)} (the end)")
+        if not isinstance(step, int) or not 0 <= step <= len(self):
+            raise ValueError(f"step={step!r}: this run has steps 0 to {len(self)} (the end)")
         self.machine.goto(2 * self._marks[step] if step < len(self) else self._ended_at)
         self.position, self._stale = step, True
         return self
@@ -316,12 +318,13 @@ class Run(Generic[R]):
             raise
         except Exception as error:
             raise BrokenUserCode(f"{_place(error)}: {type(error).__name__}: {error}") from error
-        self.asking = False
+        finally:
+            self.asking = False
         self._answers[step] = answer, machine.cursor
         return answer
 
 
 def _place(error: Exception) -> str:
     """Where in the user's code an error came from: the innermost frame outside the kit."""
-    frames = [frame for frame in extract_tb(error.__traceback__) if "/numakit/" not in frame.filename]
+    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(KIT)]
     return f"line {frames[-1].lineno} ({frames[-1].line})" if frames else "in the function"

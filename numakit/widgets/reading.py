@@ -73,6 +73,9 @@ class Reading:
         self.attempts = sorted(
             (attempt for task in self.tasks for attempt in self._attempts_of(task.number)), key=lambda a: a.first
         )
+        self._inside_attempts = {
+            turn.moment for a in self.attempts for turn in self.turns[a.first : a.end] if turn.task == a.task
+        }
 
     def __len__(self) -> int:
         return len(self.turns)
@@ -138,14 +141,10 @@ class Reading:
         return None
 
     def taken_in_attempt(self, position: int) -> set[Moment]:
-        """The moments that count as passed: all that were met, but of an attempt to move a page only the newest one's."""
+        """The moments that count as passed: all that were met; of those of an attempt only the newest one's."""
         met: set[Moment] = set()
-        inside = self._inside_attempts()
         newest = next((a.first for a in reversed(self.attempts) if a.first < position), 0)
         for step, turn in enumerate(self.turns[:position]):
-            if step >= newest or turn.moment not in inside:
+            if step >= newest or turn.moment not in self._inside_attempts:
                 met.add(turn.moment)
         return met
-
-    def _inside_attempts(self) -> set[Moment]:
-        return {turn.moment for a in self.attempts for turn in self.turns[a.first : a.end] if turn.task == a.task}

@@ -36,17 +36,18 @@ def test_hole_in_a_process_without_areas(machine: Machine, shell: Process) -> No
     assert "no areas" in result.explain(0)
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["private", "shared memory"])
+@pytest.mark.parametrize("shared", [False, True], ids=["private", "shared-memory"])
 def test_untouched(shell: Process, shared: bool) -> None:
-    """Memory that was mapped and never touched has no page; the explanation names its area."""
-    area = shell.mmap(pages=2)
+    """Memory that was mapped and never touched has no page; the explanation names its area.
+
+    Shared memory is a file without a name, so its page has not been read in.
+    """
+    area = shell.mmap(pages=2, shared=shared)
     shell.write(area[0])
-    other = shell.mmap(pages=1, shared=shared)
-    result = shell.move_pages(0, [area[1] if not shared else other[0], area[0]], [1, 1])
+    result = shell.move_pages(0, [area[1], area[0]], [1, 1])
     assert (result.ret, result.status) == (0, [-ENOENT, 1])
-    assert result.rows == (["untouched", "moved"] if not shared else ["not-read", "moved"])
-    start, end = (area.start, area.end) if not shared else (other.start, other.end)
-    assert f"{start:#x}-{end:#x}" in result.explain(0)
+    assert result.rows == ["not-read" if shared else "untouched", "moved"]
+    assert f"{area.start:#x}-{area.end:#x}" in result.explain(0)
 
 
 def test_migrating(machine: Machine, shell: Process) -> None:
@@ -124,7 +125,6 @@ def test_duplicate(shell: Process) -> None:
     assert (result.ret, result.status) == (0, [1, 1, -EBUSY])
     assert result.rows == ["moved", "moved", "duplicate"]
     assert "Entry 0 of the same call" in result.explain(2)
-    assert f"({shell.page(area[1])})" not in result.explain(2)  # the page named is the old one
 
 
 @pytest.mark.parametrize("cause", ["isolated", "another-call", "touched-after-the-drain"])

@@ -1,0 +1,394 @@
+"""A scene: all that a view shows of a run when so many of its steps have been made, as plain data.
+
+``scene(run, step)`` goes to the step and reads the machine there. It keeps nothing, so that the same step gives the
+same scene, however one came to it. Views draw scenes and know nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from numakit.abi import PAGE_SHIFT, errno_name
+from numakit.explain.result import MigrationResult, Result
+from numakit.facade.frame import view_frame
+from numakit.facade.vma import view_pte
+from numakit.machine.references import holder_name
+from numakit.machine.state import PAGEVEC_ROW, MachineState
+from numakit.machine.vma import PTE_PFN, PTE_TYPE, pte_address, rmap_walk
+from numakit.moments import DRAIN, MOMENTS, PUT_USER, START, Moment
+from numakit.syscalls.move_pages import UNSET, CallRecord
+from numakit.timeline.run import Run
+from numakit.timeline.state import Change
+from numakit.timeline.task import Task
+from numakit.widgets.changes import (
+    Told,
+    answer_text,
+    contents_text,
+    fresh_frames,
+    mm_name,
+    net,
+    pte_changes,
+    pte_text,
+    tell_changes,
+)
+from numakit.widgets.reading import ABOUT_AN_ADDRESS, Reading
+from numakit.widgets.sentences import Act, sentence
+
+SHOWN_PTES = 6  #: PTEs of one page that a scene holds; those that the step changed come first
+SHOWN_ENTRIES = 64  #: entries of a call that a scene holds
+PLAIN_ACCESSES = ("read", "write")  #: tasks that are no calls
+
+#: The moments of migration, which a table shows whole if a run meets any of them.
+PIPELINE = range(DRAIN.number, PUT_USER.number + 1)
+
+
+class MomentRow(NamedTuple):
+    """A moment, and where the run stands to it: "current", "passed", "ahead", or "never" in this run."""
+
+    moment: Moment
+    state: str
+
+
+class Field(NamedTuple):
+    """A fact about a frame. ``before``: what it was before the step, "" where nothing is known of that."""
+
+    name: str
+    value: str
+    changed: bool = False
+    before: str = ""
+
+
+class FrameScene(NamedTuple):
+    """A frame concerned: ``role`` is "old frame", "new frame" or "frame"."""
+
+    role: str
+    page: int
+    node: int
+    fields: tuple[Field, ...]
+
+
+class PteScene(NamedTuple):
+    """A PTE that leads to a frame concerned, or would. ``leads_to``: "old", "new", "another" or "nothing"."""
+
+    process: str
+    address: int
+    kind: str
+    text: str
+    leads_to: str
+    changed: bool
+    before: str
+
+
+class TaskScene(NamedTuple):
+    """Somebody who acts in the run: ``state`` is "acts", "ready", "sleeps", "waits", "done" or "never came"."""
+
+    name: str
+    state: str
+    text: str
+
+
+class EntryScene(NamedTuple):
+    """What is known so far of an entry of the call, or of a page of its list."""
+
+    name: str
+    text: str
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A run when ``position`` of its steps have been made; the sentence and the changes are the last one's."""
+
+    title: str
+    position: int
+    length: int
+    sentence: str
+    who: str
+    moment: Moment | None
+    next: str
+    pass_number: int | None
+    rows: tuple[MomentRow, ...]
+    old: FrameScene | None
+    new: FrameScene | None
+    ptes: tuple[PteScene, ...]
+    more_ptes: int
+    changes: tuple[Told, ...]
+    tasks: tuple[TaskScene, ...]
+    entries: tuple[EntryScene, ...]
+    more_entries: int
+    returned: str
+
+
+class Stage(NamedTuple):
+    """What a scene is about: the old and the new page, and (mm, address) of a PTE that is looked at."""
+
+    old: int | None = None
+    new: int | None = None
+    place: tuple[int, int] | None = None
+
+
+def scene(run: Run[Any], step: int, reading: Reading | None = None) -> Scene:
+    """The scene when ``step`` steps of the run have been made: 0 is before the first, ``len(run)`` the end.
+
+    The machine stands there afterwards, as after ``run.goto(step)``; raises what that raises. ``reading``: what was
+    read of the run before, if it has not gone on since.
+    """
+    run.goto(step)
+    m: MachineState = run.machine
+    m.run = run  # names of tasks are those of the run that is shown
+    reading = reading or Reading(run)
+    changes = run.steps[step - 1].changes if step else []
+    stage = stage_of(m, reading, step, changes)
+    ptes = _ptes(m, stage, changes)
+    entries, returned = _entries(m, run, reading, step, changes)
+    turn = reading.turns[step - 1] if step else None
+    return Scene(
+        title=_title(m, run.call),
+        position=step,
+        length=len(reading),
+        sentence=_sentence(m, reading, step, stage, changes),
+        who=_who(m, reading.tasks[turn.task - 1]) if turn else "",
+        moment=turn.moment if turn else None,
+        next=_next(m, reading, step),
+        pass_number=reading.pass_at(step),
+        rows=tuple(moment_rows(reading, step)),
+        old=_frame(m, stage, stage.old, changes),
+        new=_frame(m, stage, stage.new, changes),
+        ptes=tuple(ptes[:SHOWN_PTES]),
+        more_ptes=max(0, len(ptes) - SHOWN_PTES),
+        changes=tuple(tell_changes(m, changes)),
+        tasks=tuple(_task(m, reading, task, step) for task in reading.tasks),
+        entries=tuple(entries[:SHOWN_ENTRIES]),
+        more_entries=max(0, len(entries) - SHOWN_ENTRIES),
+        returned=returned,
+    )
+
+
+# -- what it is about
+
+
+def stage_of(m: MachineState, reading: Reading, step: int, changes: list[Change]) -> Stage:
+    """The pages that the step is about or, if it is about none, the nearest one that is: the pair of an attempt to move
+    a page, or of a copy that was made.
+    """
+    at = reading.subject(step)
+    if at is None:
+        return Stage()
+    turn, place, page = reading.turns[at], None, None
+    if turn.moment in ABOUT_AN_ADDRESS:
+        place = _place(m, reading, at, changes)
+        page = _page_at(m, place, changes) if place else None
+    else:
+        page = turn.about
+    if page is None:
+        return Stage(place=place)
+    attempt = reading.attempt_at(step, page)
+    if attempt:
+        return Stage(attempt.old, attempt.new, place)
+    fresh = [frame for frame in fresh_frames(changes) if frame != page] if at == step - 1 else []
+    return Stage(page, fresh[0] if fresh else None, place)
+
+
+def _place(m: MachineState, reading: Reading, at: int, changes: list[Change]) -> tuple[int, int] | None:
+    """(mm, address) that the moment of a step is about."""
+    turn = reading.turns[at]
+    address = turn.about << PAGE_SHIFT
+    process = m.table.get(("process", reading.tasks[turn.task - 1].pid))
+    changed = next((pte.mm for pte in pte_changes(changes) if pte.address == address), None)
+    mm = reading.mm_of(at) or (process.mm if process else changed)
+    return (mm, address) if mm else None
+
+
+def _page_at(m: MachineState, place: tuple[int, int], changes: list[Change]) -> int | None:
+    """The page behind a PTE, or the one that was there before the step."""
+    pte = view_pte(m, *place)
+    if pte.page is not None:
+        return pte.page if pte.node is not None else None
+    gone = [pte.before for pte in pte_changes(changes) if (pte.mm, pte.address) == place and pte.before & PTE_TYPE]
+    return gone[0] >> PTE_PFN if gone else None
+
+
+# -- the moments
+
+
+def moment_rows(reading: Reading, step: int) -> Iterable[MomentRow]:
+    """The rows of the table of moments that belong to this run, each with its state."""
+    current = reading.turns[step - 1].moment if step else None
+    passed = reading.taken_in_attempt(step)
+    pipeline = any(moment.number in PIPELINE for moment in reading.moments)
+    for moment in MOMENTS:
+        met = moment in reading.moments
+        if met or (pipeline and moment.number in PIPELINE):
+            state = "passed" if moment in passed else "ahead" if met or not reading.finished else "never"
+            yield MomentRow(moment, "current" if moment is current else state)
+
+
+# -- who
+
+
+def _title(m: MachineState, call: Task) -> str:
+    return f"{call.name} of {_process(m, call)}" if call.pid else call.name
+
+
+def _process(m: MachineState, task: Task) -> str:
+    process = m.table.get(("process", task.pid))
+    return process.name if process else f"pid {task.pid}"
+
+
+def _who(m: MachineState, task: Task) -> str:
+    """Who acts, for a sentence: "the call", "the write of child"."""
+    if task.number == 1 and task.name not in PLAIN_ACCESSES:
+        return "the call"
+    return f"the {_title(m, task)}"
+
+
+def _task(m: MachineState, reading: Reading, task: Task, step: int) -> TaskScene:
+    name, at = _title(m, task), reading.standing(task, step)
+    if at is None:
+        return TaskScene(name, "done", "has ended")
+    moment, what = at
+    if moment is START and task.number > 1:
+        if task.when is None or task.released:
+            return TaskScene(name, "waits", "has not begun")
+        return TaskScene(name, "never came", "never began: its moment did not come")
+    blockers = m.blockers(moment.lock, what, task.number) if moment.lock else ()
+    if blockers:
+        holders = " and ".join(holder_name(m, blocker) for blocker in blockers)
+        return TaskScene(name, "sleeps", f"sleeps: {m.lock_name(moment.lock, what)} is held by {holders}")
+    acted = step and reading.turns[step - 1].task == task.number
+    return TaskScene(name, "acts" if acted else "ready", f"stands before {moment} ({moment.function})")
+
+
+def _next(m: MachineState, reading: Reading, step: int) -> str:
+    if step == len(reading):
+        return ""
+    turn = reading.turns[step]
+    return f"{_who(m, reading.tasks[turn.task - 1])}: {turn.moment.what}"
+
+
+def _sentence(m: MachineState, reading: Reading, step: int, stage: Stage, changes: list[Change]) -> str:
+    if not step:
+        return "Nothing has happened yet."
+    turn = reading.turns[step - 1]
+    who = _who(m, reading.tasks[turn.task - 1])
+    text = sentence(Act(m, who, turn.moment, turn.about, stage.old, stage.new, changes))
+    ended = reading.tasks[turn.task - 1].done and all(later.task != turn.task for later in reading.turns[step:])
+    return f"{text} This is the end of {who}." if ended else text
+
+
+# -- frames and PTEs
+
+
+def _frame(m: MachineState, stage: Stage, page: int | None, changes: list[Change]) -> FrameScene | None:
+    if page is None:
+        return None
+    role = "frame" if stage.new is None else "old frame" if page == stage.old else "new frame"
+    view = view_frame(m, page)
+    before = {told.field: told.before for told in tell_changes(m, changes) if told.page == page}
+    holders = ", ".join(f"{name} × {times}" if times > 1 else name for name, times in _holders(m, page).items())
+    moved = _in_pagevec_writes(m, page, changes) or "stamp" in before or (not view.count and "count" in before)
+
+    def field(name: str, label: str, value: str) -> Field:
+        return Field(name, value, label in before, before.get(label, ""))
+
+    return FrameScene(
+        role,
+        page,
+        view.node,
+        (
+            field("references", "count", str(view.count)),
+            Field("held by", holders or "nobody", bool(before.keys() & {"count", "holder", "mapcount"})),
+            field("mapcount", "mapcount", str(view.mapcount)),
+            field("mapping", "mapping", view.mapping),
+            field("index", "index", str(view.index)),
+            field("contents", "contents", contents_text(view.contents)),
+            field("flags", "flags", ", ".join(view.flags) or "none"),
+            Field("list", _list_of(m, page), moved),
+            field(
+                "page lock", "owner", f"locked by {holder_name(m, view.locked_by)}" if view.locked_by else "unlocked"
+            ),
+        ),
+    )
+
+
+def _holders(m: MachineState, page: int) -> dict[str, int]:
+    """Who holds each reference, with the PTEs by their processes."""
+    held = dict(view_frame(m, page).holders)
+    owners = [pte.vma.mm for pte in rmap_walk(m, page) if pte.value >> PTE_PFN == page and pte.value & PTE_TYPE == 1]
+    if len(owners) != held.get("PTE", 0):
+        return held
+    held.pop("PTE", None)
+    named: dict[str, int] = {}
+    for mm in owners:
+        name = f"PTE of {mm_name(m, mm)}"
+        named[name] = named.get(name, 0) + 1
+    return named | held
+
+
+def _list_of(m: MachineState, page: int) -> str:
+    view = view_frame(m, page)
+    if view.on_lru:
+        kind = "active" if "active" in view.flags else "inactive"
+        return f"{kind} LRU list of node {view.node}"
+    waits = [name for name in view.holders if name.startswith("pagevec")]
+    return waits[0] if waits else "none" if view.count else "free frames"
+
+
+def _in_pagevec_writes(m: MachineState, page: int, changes: list[Change]) -> bool:
+    return any(c.label == "pagevec" and c.index % PAGEVEC_ROW and page == c.after for c in net(changes))
+
+
+def _ptes(m: MachineState, stage: Stage, changes: list[Change]) -> list[PteScene]:
+    """The PTEs where the reverse map of the two pages leads, and those that the step changed; these first."""
+    changed = {(pte.mm, pte.address): pte.before for pte in pte_changes(changes)}
+    pages = [page for page in (stage.old, stage.new) if page is not None]
+    places = {(pte.vma.mm, pte_address(pte)) for page in pages for pte in rmap_walk(m, page)}
+    places |= {stage.place} if stage.place else set()
+    shown = [*sorted(changed), *sorted(places - changed.keys())][:SHOWN_PTES]
+    return [_pte(m, stage, *place, changed.get(place)) for place in sorted(shown)]
+
+
+def _pte(m: MachineState, stage: Stage, mm: int, address: int, before: int | None) -> PteScene:
+    view = view_pte(m, mm, address)
+    target = {stage.old: "old", stage.new: "new"}
+    leads_to = (
+        "nothing" if view.page is None else target.get(view.page, "another") if view.node is not None else "another"
+    )
+    was = "" if before is None else pte_text(before)
+    return PteScene(mm_name(m, mm), address, view.kind, str(view), leads_to, before is not None, was)
+
+
+# -- the answers
+
+
+def _entries(
+    m: MachineState, run: Run[Any], reading: Reading, step: int, changes: list[Change]
+) -> tuple[list[EntryScene], str]:
+    """The answers so far, and what the call returned if it has."""
+    if reading.call_ended(step):
+        return _final(run.result)
+    record: CallRecord | None = m.table.get(("call", run.call.number))
+    if record is None:
+        return [], ""
+    new = {change.index for change in net(changes) if change.label == "outcome"}
+    outcome, queued = m.arrays[record.outcome], m.arrays[record.queued]
+    entries = []
+    for i, address in enumerate(record.addresses):
+        text = answer_text(outcome[i]) if outcome[i] != UNSET else f"page {queued[i] - 1} queued" if queued[i] else "–"
+        entries.append(EntryScene(f"{i}: {address:#x}", text, i in new))
+    return entries, ""
+
+
+def _final(result: Any) -> tuple[list[EntryScene], str]:
+    """The answers of a call that has ended, and what it returned."""
+    if isinstance(result, Result):
+        addresses = [f": {address:#x}" for address in result.addresses] or [""] * len(result.outcome)
+        answers = ["–" if value is None else answer_text(value) for value in result.outcome]
+        named = enumerate(zip(addresses, answers, strict=True))
+        return [EntryScene(f"{i}{address}", answer) for i, (address, answer) in named], errno_name(result.ret)
+    if isinstance(result, MigrationResult):
+        verdicts = zip(result.pages, result.verdicts, strict=True)
+        return [EntryScene(f"page {page}", verdict.row) for page, verdict in verdicts], str(result.ret)
+    return [], errno_name(result) if isinstance(result, int) else ""

@@ -1,0 +1,89 @@
+"""A copied course folder, in which a submission is graded by nbgrader itself, as a lecturer does it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+
+from tests.clone import ROOT
+
+ASSIGNMENT = "tour"
+EXERCISE = "bring-them-home"
+SECONDS = 60  #: for one command; what hangs is ended, and its test fails
+
+Edit = Callable[[nbformat.NotebookNode], None]
+
+
+class Graded(NamedTuple):
+    """The points of a submission, and of each of its test cells."""
+
+    score: float
+    points: dict[str, float]
+
+
+def copy_course(folder: Path) -> Path:
+    """A course folder with the sources and settings of the exercises, and nothing else."""
+    ignored = shutil.ignore_patterns("*.db", "*.log", ".*", "autograded", "feedback", "submitted", "release")
+    shutil.copytree(ROOT / "exercises", folder, ignore=ignored)
+    return folder
+
+
+def nbgrader(course: Path, *arguments: str) -> str:
+    """Run a command of nbgrader in the course folder; what it printed. Raises if it fails or takes too long.
+
+    nbgrader itself starts `alembic` by name, so the folder of this Python's commands comes first.
+    """
+    private = {name: str(course / ".jupyter" / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    private |= {"PATH": beside, "IPYTHONDIR": str(course / ".ipython"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    run = subprocess.run(
+        command, cwd=course, env={**os.environ, **private}, timeout=SECONDS, check=False, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout + run.stderr
+
+
+def hand_in(course: Path, student: str, edit: Edit | None = None) -> None:
+    """The student's version of the exercise, edited, handed in."""
+    notebook = nbformat.read(course / "release" / ASSIGNMENT / f"{EXERCISE}.ipynb", 4)
+    if edit is not None:
+        edit(notebook)
+    folder = course / "submitted" / student / ASSIGNMENT
+    folder.mkdir(parents=True)
+    nbformat.write(notebook, folder / f"{EXERCISE}.ipynb")
+
+
+def grade(course: Path, student: str, edit: Edit | None = None, *settings: str) -> Graded:
+    """Hand in, have it graded (with settings beyond those of the course), and look into the gradebook."""
+    hand_in(course, student, edit)
+    nbgrader(course, "autograde", ASSIGNMENT, "--student", student, *settings)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        try:
+            submission = gradebook.find_submission_notebook(EXERCISE, ASSIGNMENT, student)
+        except MissingEntry:
+            raise AssertionError(f"{student} was not graded") from None
+        return Graded(submission.score, {grade.name: grade.score for grade in submission.grades})
+
+
+def cell_named(notebook: nbformat.NotebookNode, grade_id: str) -> nbformat.NotebookNode:
+    """The cell that nbgrader knows by that name."""
+    cells: list[nbformat.NotebookNode] = notebook.cells
+    return next(cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def answer(source: str) -> Edit:
+    """Put ``source`` where the student's function goes."""
+
+    def edit(notebook: nbformat.NotebookNode) -> None:
+        cell_named(notebook, "gather").source = source
+
+    return edit

@@ -1,0 +1,117 @@
+"""The exercise of the tour, graded by nbgrader: what each kind of submission deserves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.clone import ROOT
+from tests.grading.course import ASSIGNMENT, EXERCISE, answer, cell_named, grade
+
+TESTS = {"all-move": 2, "mixed-fates": 2, "nothing-to-move": 1, "few-calls": 1}
+SOURCE = ROOT / "exercises" / "source" / ASSIGNMENT / f"{EXERCISE}.ipynb"
+
+TRUSTS_STATUS = """
+def gather(process, area, node):
+    result = process.move_pages(0, area, nodes=[node] * len(area))
+    return {status: result.status.count(status) for status in set(result.status)}
+"""
+TRUSTS_THE_RETURN_CODE = """
+def gather(process, area, node):
+    result = process.move_pages(0, area, nodes=[node] * len(area))
+    return {node: len(area)} if result.ret == 0 else {result.ret: len(area)}
+"""
+PAGE_BY_PAGE = """
+def gather(process, area, node):
+    counted = {}
+    for address in area:
+        result = process.move_pages(0, [address], nodes=[node])
+        if result.ret < 0:
+            result = process.move_pages(0, [address], nodes=None)
+        counted[result.status[0]] = counted.get(result.status[0], 0) + 1
+    return counted
+"""
+ENDLESS = """
+def gather(process, area, node):
+    while True:
+        pass
+"""
+
+
+def reference_solution() -> str:
+    """The function as the source of the exercise has it."""
+    source: str = cell_named(nbformat.read(SOURCE, 4), "gather").source
+    return source
+
+
+def points(*earned: str) -> dict[str, float]:
+    """The points of each test when those named are passed."""
+    return {name: float(most if name in earned else 0) for name, most in TESTS.items()}
+
+
+def test_reference_solution_gets_full_marks(course: Path) -> None:
+    """Or nobody could."""
+    graded = grade(course, "ada", answer(reference_solution()))
+    assert graded.points == points(*TESTS)
+    assert graded.score == sum(TESTS.values()) == 6
+
+
+def test_untouched_student_version_gets_nothing(course: Path) -> None:
+    """A test that passes without an answer would test nothing."""
+    graded = grade(course, "bob")
+    assert (graded.score, graded.points) == (0, points())
+
+
+@pytest.mark.parametrize(
+    ("source", "earned"),
+    [
+        pytest.param(TRUSTS_STATUS, ["all-move", "mixed-fates"], id="forgets that status may not be written"),
+        pytest.param(TRUSTS_THE_RETURN_CODE, ["all-move"], id="takes 0 for success of every page"),
+        pytest.param(PAGE_BY_PAGE, ["all-move", "nothing-to-move"], id="calls for each page"),
+    ],
+)
+def test_wrong_answer_gets_the_points_of_what_is_right_in_it(course: Path, source: str, earned: list[str]) -> None:
+    """Plausible mistakes, each told from the others."""
+    assert grade(course, "eve", answer(source)).points == points(*earned)
+
+
+def test_edited_and_deleted_test_cells_do_not_help(course: Path) -> None:
+    """The originals are put back before grading."""
+
+    def cheat(notebook: nbformat.NotebookNode) -> None:
+        cell_named(notebook, "all-move").source = "assert True"
+        cell_named(notebook, "world").source = "def world(preset, random_seed): return None, [], 0"
+        notebook.cells.remove(cell_named(notebook, "mixed-fates"))
+
+    graded = grade(course, "mallory", cheat)
+    assert graded.score == 0
+
+
+def test_endless_loop_is_ended(course: Path) -> None:
+    """Each cell has its time, shortened here; the grading goes on behind it."""
+    graded = grade(course, "zeno", answer(ENDLESS), "--ExecutePreprocessor.timeout=2")
+    assert (graded.score, graded.points) == (0, points())
+
+
+def test_student_version_shows_neither_solution_nor_hidden_tests(released: Path) -> None:
+    """And each test cell still opens with a sentence that says what is checked."""
+    notebook = nbformat.read(released / "release" / ASSIGNMENT / f"{EXERCISE}.ipynb", 4)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert not [word for word in ("SOLUTION", "HIDDEN", "def fate", "result.status.count") if word in text]
+    assert "raise NotImplementedError" in cell_named(notebook, "gather").source
+    assert '"""Bring the pages of `area` to `node`' in cell_named(notebook, "gather").source
+    for name in TESTS:
+        assert cell_named(notebook, name).source.startswith("# Checked here (")
+    assert not [cell for cell in notebook.cells if cell.get("outputs")]
+
+
+def test_points_in_the_statement_are_those_that_can_be_had() -> None:
+    """The statement and the test cells tell the same numbers."""
+    notebook = nbformat.read(SOURCE, 4)
+    assert f"{sum(TESTS.values())} points" in notebook.cells[0].source
+    for name, most in TESTS.items():
+        cell = cell_named(notebook, name)
+        assert cell.metadata.nbgrader.points == most
+        assert f"({most} point" in cell.source.splitlines()[0]

@@ -1,0 +1,120 @@
+"""Draws the pictures of the documentation from runs of the model: `make pictures`.
+
+The text that goes with a picture, for those who cannot see it, is asserted here: it is told of the same run.
+"""
+
+from __future__ import annotations
+
+import sys
+from errno import EACCES
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numakit import Machine, Run, Topology, Vma
+from numakit.plots import draw_topology
+from numakit.plots.pages import draw_pages, fill
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+DOTS_PER_INCH = 150
+PAGES, SHARED, ON_ITS_WAY = 10, 7, 4
+
+
+def a_migration() -> tuple[Machine, Vma, Run[Any]]:
+    """Ten pages are brought to node 0 from node 2, the far side of the ring; a child still maps one of them."""
+    machine = Machine(Topology.preset("ring4"))
+    process = machine.spawn("process", node=2)
+    area = process.mmap(pages=PAGES)
+    process.write(area)
+    child = process.fork("child")
+    process.write([address for i, address in enumerate(area) if i != SHARED])
+    assert child.alive
+    return machine, area, machine.record(process.move_pages, 0, area, [0] * PAGES)
+
+
+def step_on_the_way(area: Vma, run: Run[Any], page: int) -> int:
+    """The first step before which the page's PTE is a migration entry."""
+    for step in range(len(run)):
+        run.goto(step)
+        if area.ptes[page].kind == "migration entry":
+            return step
+    raise AssertionError(f"page {page} never was on its way")
+
+
+def draw_migration(path: Path) -> None:
+    """The machine, and beside it the pages of the process before, during and after the call."""
+    import matplotlib.pyplot as plt
+
+    machine, area, run = a_migration()
+    figure = plt.figure(figsize=(10.6, 4.3))
+    draw_machine(machine, figure.add_axes((0.0, 0.12, 0.37, 0.86)))
+    figure.text(
+        0.415, 0.925, "process.move_pages(0, area, nodes=[0] * 10)", family="monospace", fontsize=12, weight="bold"
+    )
+    middle = step_on_the_way(area, run, ON_ITS_WAY)
+    rows = (
+        (0, "Before: all ten pages are on node 2, the far side of the ring."),
+        (middle, f"Step {middle} of {len(run)}: page {ON_ITS_WAY} is on its way; whoever touches it now waits."),
+        (len(run), f"After: page {SHARED} stayed, status {-EACCES} (-EACCES): a child maps it as well."),
+    )
+    for row, (step, words) in enumerate(rows):
+        run.goto(step)
+        draw_strip(area, figure.add_axes((0.415, 0.655 - 0.275 * row, 0.57, 0.16)), words)
+    assert area.nodes == [2 if page == SHARED else 0 for page in range(PAGES)]
+    figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    plt.close(figure)
+
+
+def draw_machine(machine: Machine, ax: Axes) -> None:
+    """The topology; a node has the colour of its pages, and the legend only tells the distances."""
+    from matplotlib.patches import Circle
+
+    draw_topology(machine.topology, ax)
+    circles = [patch for patch in ax.patches if isinstance(patch, Circle)]
+    for node, circle in zip(machine.node_ids, circles, strict=True):
+        number = next(text for text in ax.texts if text.get_text() == str(node))
+        number.set_position(circle.center)
+        circle.set_facecolor(fill(machine.node_ids, node) if node in (0, 2) else "white")
+    for patch in ax.patches:
+        patch.set_visible(isinstance(patch, Circle))
+    lines = {line.get_color(): line for line in ax.lines}
+    near, far = lines.values()
+    ax.legend(
+        [near, far],
+        ["distance 16", "distance 22"],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.03),
+        ncols=2,
+        frameon=False,
+    )
+
+
+def draw_strip(area: Vma, ax: Axes, words: str) -> None:
+    """One row of pages with a sentence above it."""
+    draw_pages(area, ax)
+    ax.set_title(words, fontsize=11, loc="left", pad=5)
+    ax.set_xlabel("")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for page, pte in enumerate(area.ptes):
+        if pte.kind == "migration entry":
+            ax.text(page + 0.5, 0.5, "2 → 0", ha="center", va="center_baseline", fontsize=9)
+    legend = ax.get_legend()
+    if legend is not None:
+        legend.remove()
+
+
+def main() -> int:
+    """Draw all pictures."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    draw_migration(PICTURES / "migration.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
