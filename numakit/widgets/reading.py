@@ -138,7 +138,9 @@ class Reading:
         return None
 
     def taken_in_attempt(self, position: int) -> set[Moment]:
-        """The moments that count as passed: all that were met, but of an attempt to move a page only the newest one's."""
+        """The moments that count as passed: all that were met, but of an attempt to move a page only the newest
+        one's.
+        """
         met: set[Moment] = set()
         inside = self._inside_attempts()
         newest = next((a.first for a in reversed(self.attempts) if a.first < position), 0)
