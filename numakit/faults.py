@@ -8,15 +8,24 @@ from numakit.abi import EFAULT, ENOMEM, PAGE_SHIFT
 from numakit.kernels.functions import kernel_function
 from numakit.machine.contents import page_bytes, write_contents
 from numakit.machine.frames import alloc_page_near, get_page, put_page, set_flag
-from numakit.machine.locks import down_read, up_mmap_sem
+from numakit.machine.locks import down_read, lock_page, unlock_page, up_mmap_sem
 from numakit.machine.lru import lru_cache_add
-from numakit.machine.pagecache import add_to_page_cache, slots_of
-from numakit.machine.state import PG_ACTIVE, PG_UPTODATE, MachineState
+from numakit.machine.pagecache import (
+    SWAPPER_SPACE,
+    add_to_page_cache,
+    attach_buffers,
+    file_system_of,
+    slots_of,
+    space_of,
+)
+from numakit.machine.state import PG_ACTIVE, PG_SWAPCACHE, PG_UPTODATE, MachineState
+from numakit.machine.swap import add_to_swap_cache, swap_contents, swap_map
 from numakit.machine.vma import (
     PTE_DIRTY,
     PTE_NONE,
     PTE_PFN,
     PTE_PRESENT,
+    PTE_SWAP,
     PTE_TYPE,
     PTE_WRITABLE,
     PTE_YOUNG,
@@ -32,7 +41,7 @@ from numakit.machine.vma import (
     set_pte_mapped,
     unmap_pte,
 )
-from numakit.moments import COPY_ON_WRITE, ENTRY_WAIT, FAULT, READ_WAIT
+from numakit.moments import COPY_ON_WRITE, ENTRY_WAIT, FAULT, READ_WAIT, SWAP_IN
 from numakit.timeline.task import Steps
 
 WRITTEN = PTE_WRITABLE | PTE_DIRTY | PTE_YOUNG  #: the bits of a PTE through which somebody has just written
@@ -54,13 +63,17 @@ def do_page_fault(m: MachineState, mm: int, address: int, *, write: bool) -> Ste
 
 
 def handle_mm_fault(m: MachineState, vma: VmAreaStruct, address: int, *, write: bool) -> Steps[int]:
-    """Make an address of an area accessible. Needs mmap_sem. 0 or -ENOMEM."""
+    """Make an address of an area accessible. Needs mmap_sem. 0, -ENOMEM, or -EFAULT behind the end of a file
+    (SIGBUS).
+    """
     pte = pte_at(m, vma, address)
     while True:
         yield FAULT, address >> PAGE_SHIFT
         kind = pte.value & PTE_TYPE
         if kind == PTE_NONE:
             rc = yield from do_no_page(m, pte, write=write)
+        elif kind == PTE_SWAP:
+            rc = yield from do_swap_page(m, pte, write)
         elif kind != PTE_PRESENT:
             yield from migration_entry_wait(m, pte)
             continue
@@ -111,8 +124,7 @@ def do_anonymous_page(m: MachineState, pte: Pte, *, write: bool) -> int:
 
 def map_new_anonymous_page(m: MachineState, pte: Pte, page: int) -> None:
     """Map a fresh frame, writable, and give it to the LRU. The PTE takes over the task's reference."""
-    m.set(m.mapping, page, pte.vma.anon_vma)
-    m.set(m.index, page, pte.vma.pgoff + pte.at - pte.vma.first)
+    set_anonymous(m, page, pte)
     set_flag(m, page, PG_UPTODATE | PG_ACTIVE)
     get_page(m, page, m.current)
     lru_cache_add(m, page, m.current)
@@ -120,11 +132,15 @@ def map_new_anonymous_page(m: MachineState, pte: Pte, page: int) -> None:
 
 
 def do_file_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]:
-    """Map a page of a file, which is read in if it is not in the page cache. 0, -ENOMEM, None to look again.
+    """Map a page of a file, which is read in if it is not in the page cache. 0, -ENOMEM, -EFAULT behind the file's
+    end, None to look again.
 
-    A page that is not up to date is waited for: it is being read, or it is the new page of a migration before the copy.
+    A page that is not up to date is waited for: it is the new page of a migration before the copy. (Reading takes no
+    time here; in the kernel a page that is being read is locked and not up to date, too.)
     """
     vma, index = pte.vma, pte.vma.pgoff + pte.at - pte.vma.first
+    if index >= space_of(m, vma.file).size:
+        return -EFAULT
     page = slots_of(m, vma.file)[index] - 1
     if page < 0:
         fresh = read_page(m, vma.file, index)
@@ -142,15 +158,72 @@ def do_file_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]
 
 
 def read_page(m: MachineState, mapping: int, index: int) -> int | None:
-    """A page of a file comes into memory, near the CPU that runs: page cache and LRU. None if memory is full."""
+    """A page of a file comes into memory, near the CPU that runs: page cache, buffers and LRU. None if memory is
+    full.
+    """
     page = alloc_page_near(m)
     if page is None:
         return None
     add_to_page_cache(m, page, mapping, index)
+    if file_system_of(m, mapping).buffers:
+        attach_buffers(m, page)
     set_flag(m, page, PG_UPTODATE)
     write_contents(m, page)
     lru_cache_add(m, page, m.current)
     return page
+
+
+@kernel_function
+def do_swap_page(m: MachineState, pte: Pte, write: bool) -> Steps[int | None]:
+    """A PTE leads to a swap slot: map the page, from the swap cache or read in from the disc. 0, -ENOMEM, None to
+    look again.
+
+    The page is locked meanwhile: a migration of a page in the swap cache is waited for here.
+    """
+    slot = pte.value >> PTE_PFN
+    page = slots_of(m, SWAPPER_SPACE)[slot] - 1
+    if page < 0:
+        fresh = read_swap_page(m, slot)
+        if fresh is None:
+            return -ENOMEM
+        page = fresh
+    get_page(m, page, m.current)
+    yield SWAP_IN, page
+    yield from lock_page(m, page)
+    still = pte.value == slot << PTE_PFN | PTE_SWAP and slots_of(m, SWAPPER_SPACE)[slot] == page + 1
+    if still:
+        set_anonymous(m, page, pte)
+        set_pte_mapped(m, pte, page, PTE_YOUNG)
+        m.set(swap_map(m), slot, swap_map(m)[slot] - 1)
+    unlock_page(m, page)
+    put_page(m, page, m.current)
+    return 0 if still and not write else None
+
+
+def read_swap_page(m: MachineState, slot: int) -> int | None:
+    """A page comes in from the swap disc, near the CPU that runs, into the swap cache. None if memory is full."""
+    page = alloc_page_near(m)
+    if page is None:
+        return None
+    add_to_swap_cache(m, page, slot)
+    m.set(m.contents, page, swap_contents(m)[slot])
+    set_flag(m, page, PG_UPTODATE | PG_ACTIVE)
+    lru_cache_add(m, page, m.current)
+    return page
+
+
+def set_anonymous(m: MachineState, page: int, pte: Pte) -> None:
+    """The page belongs to the anon_vma of an area, at the place of a PTE."""
+    m.set(m.mapping, page, pte.vma.anon_vma)
+    m.set(m.index, page, pte.vma.pgoff + pte.at - pte.vma.first)
+
+
+def can_share_swap_page(m: MachineState, page: int) -> bool:
+    """Whether an anonymous page is used by one PTE only, counting those that lead to its swap slot."""
+    if m.mapping[page] >= 0 or m.owner[page]:
+        return False
+    in_swap = swap_map(m)[m.private[page] - 1] if m.flags[page] & PG_SWAPCACHE else 0
+    return m.mapcount[page] + in_swap == 1
 
 
 @kernel_function
@@ -161,8 +234,7 @@ def do_wp_page(m: MachineState, pte: Pte) -> Steps[int | None]:
     A locked page is copied, too: it may be on its way to another frame.
     """
     value, page = pte.value, pte.value >> PTE_PFN
-    ours_alone = m.mapcount[page] == 1 and m.mapping[page] < 0 and not m.owner[page]
-    if pte.vma.flags & VM_SHARED or ours_alone:
+    if pte.vma.flags & VM_SHARED or can_share_swap_page(m, page):
         m.set(pte.table, pte.at, value | WRITTEN)
         return 0
     get_page(m, page, m.current)

@@ -8,9 +8,11 @@ from numakit.machine.frames import get_page
 from numakit.machine.locks import down_write, up_mmap_sem
 from numakit.machine.process import MmStruct, TaskStruct, new_mm
 from numakit.machine.state import MachineState
+from numakit.machine.swap import swap_duplicate
 from numakit.machine.vma import (
     PTE_PFN,
     PTE_PRESENT,
+    PTE_SWAP,
     PTE_TYPE,
     VM_LOCKED,
     VM_SHARED,
@@ -70,6 +72,8 @@ def copy_one_pte(m: MachineState, pte: Pte, to: Pte) -> None:
         page = value >> PTE_PFN
         get_page(m, page)
         m.set(m.mapcount, page, m.mapcount[page] + 1)
+    elif value & PTE_TYPE == PTE_SWAP:
+        swap_duplicate(m, value >> PTE_PFN)
     m.set(to.table, to.at, value)
 
 

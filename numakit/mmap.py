@@ -8,15 +8,13 @@ from __future__ import annotations
 from numakit.abi import ENOMEM, PAGE_SHIFT, PAGE_SIZE
 from numakit.faults import handle_mm_fault
 from numakit.kernels.functions import kernel_function
-from numakit.machine.frames import get_page, put_page
-from numakit.machine.locks import down_write, lock_page, lock_rmap, unlock_page, unlock_rmap, up_mmap_sem
-from numakit.machine.pagecache import drop_address_space, new_address_space, remove_from_page_cache, slots_of
+from numakit.machine.locks import down_write, lock_rmap, unlock_rmap, up_mmap_sem
+from numakit.machine.pagecache import drop_address_space, new_address_space, space_of
 from numakit.machine.process import MmStruct
 from numakit.machine.state import MachineState
 from numakit.machine.vma import (
     PTE_MIGRATION_READ,
     PTE_MIGRATION_WRITE,
-    PTE_NONE,
     PTE_PRESENT,
     PTE_TYPE,
     PTE_WRITABLE,
@@ -31,30 +29,49 @@ from numakit.machine.vma import (
     mappings_of,
     pte_address,
     unlink_vma,
-    unmap_pte,
     vmas_of,
+    zap_pte,
 )
 from numakit.moments import CHANGE_PTE, ZAP_PTE
 from numakit.timeline.task import Steps
+from numakit.truncate import truncate_inode_pages
 
 
-def do_mmap(m: MachineState, mm: int, pages: int, flags: int, address: int | None = None) -> Steps[int]:
-    """Map anonymous memory, private or (VM_SHARED) a nameless file of tmpfs. The first address: the one wished for,
-    or another where an area is in the way. Nothing is touched: there are no pages yet."""
+def do_mmap(
+    m: MachineState,
+    mm: int,
+    pages: int,
+    flags: int,
+    address: int | None,
+    file: int = 0,
+    pgoff: int = 0,
+    driver: str = "",
+) -> Steps[int]:
+    """Map a file from page ``pgoff`` on, or anonymous memory: private, or (VM_SHARED) a nameless file of tmpfs.
+
+    ``address`` is a wish; where another area is in the way another place is taken. The first address. Nothing is
+    touched: there are no pages yet.
+    """
     yield from down_write(m, mm)
     struct: MmStruct = m.table[("mm", mm)]
-    start = struct.next_address if address is None else address
-    if any(vma.start < start + pages * PAGE_SIZE and start < vma.end for vma in vmas_of(m, mm)):
-        start = struct.next_address
+    start = struct.next_address
+    if address is not None and not overlaps(m, mm, address, address + pages * PAGE_SIZE):
+        start = address
     end = start + pages * PAGE_SIZE
     # A page without an area is left behind each area, so that addresses beside it are holes.
     m.put(("mm", mm), struct._replace(next_address=max(struct.next_address, end + PAGE_SIZE)))
-    file = new_address_space(m, "tmpfs", pages) if flags & VM_SHARED else 0
+    if flags & VM_SHARED and not file:
+        file = new_address_space(m, "tmpfs", pages)
     table = m.new_array(pages, label=f"PTEs of mm {mm} from {start:#x}")
     anon_vma = -m.next("anon_vmas")
-    link_vma(m, VmAreaStruct(m.next("vma numbers"), mm, start, pages, 0, table, 0, anon_vma, file, flags))
+    link_vma(m, VmAreaStruct(m.next("vma numbers"), mm, start, pages, pgoff, table, 0, anon_vma, file, flags, driver))
     up_mmap_sem(m, mm)
     return start
+
+
+def overlaps(m: MachineState, mm: int, start: int, end: int) -> bool:
+    """Whether an area of the mm lies in a range."""
+    return any(vma.start < end and start < vma.end for vma in vmas_of(m, mm))
 
 
 def do_munmap(m: MachineState, mm: int, start: int, end: int) -> Steps[int]:
@@ -80,33 +97,9 @@ def unmap_vma(m: MachineState, vma: VmAreaStruct) -> Steps[None]:
     yield from lock_vma_mappings(m, vma)
     unlink_vma(m, vma)
     unlock_vma_mappings(m, vma)
-    if vma.file and ("rmap", vma.file) not in m.table:
-        yield from truncate_inode_pages(m, vma.file)
+    if vma.file and ("rmap", vma.file) not in m.table and not space_of(m, vma.file).name:
+        yield from truncate_inode_pages(m, vma.file, 0)
         drop_address_space(m, vma.file)
-
-
-def truncate_inode_pages(m: MachineState, file: int) -> Steps[None]:
-    """Take all pages out of the page cache of a nameless file that nobody maps any more (mm/truncate.c). Sleeps for
-    pages that are locked: one that is being migrated leaves its slot to another page meanwhile.
-    """
-    slots = slots_of(m, file)
-    for index in range(len(slots)):
-        while slots[index]:
-            page = slots[index] - 1
-            get_page(m, page, m.current)
-            yield from lock_page(m, page)
-            if slots[index] == page + 1:
-                remove_from_page_cache(m, page)
-            unlock_page(m, page)
-            put_page(m, page, m.current)
-
-
-def zap_pte(m: MachineState, pte: Pte) -> None:
-    """Drop one PTE: a mapped page loses a reference, a migration entry is just forgotten."""
-    if pte.value & PTE_TYPE == PTE_PRESENT:
-        unmap_pte(m, pte)
-    else:
-        m.set(pte.table, pte.at, PTE_NONE)
 
 
 def cut_vma(m: MachineState, vma: VmAreaStruct, start: int, end: int) -> Steps[VmAreaStruct]:
@@ -188,7 +181,8 @@ def write_protected(pte: int) -> int:
 
 def do_mlock(m: MachineState, mm: int, start: int, end: int, *, lock: bool) -> Steps[int]:
     """mlock or munlock a range: its areas become VM_LOCKED and all their pages are faulted in. 0, or -ENOMEM at a hole
-    or when memory is full."""
+    or when memory is full.
+    """
     yield from down_write(m, mm)
     rc, address = 0, start
     while address < end and not rc:

@@ -89,6 +89,12 @@ LOCK_NEW_PAGE = _row("LOCK_NEW_PAGE", "move_to_new_page", "3", "lock the new pag
                      "whoever finds it through the mapping before it is filled has to wait")
 SET_MAPPING = _row("SET_MAPPING", "move_to_new_page", "4", "give the new page the old one's mapping and index",
                    "the mapping's slot and the reverse map lead to pages by these two")
+WRITEOUT = _row("WRITEOUT", "writeout", "", "a dirty page whose file system cannot move it has to be written first",
+                "its PTEs come back before, so it may be dirtied again meanwhile")
+WRITEPAGE = _row("WRITEPAGE", "writepage", "", "hand the page to the disc",
+                 "the file system unlocks it: others may use it, lock it and dirty it while it is written")
+RELEASE_BUFFERS = _row("RELEASE_BUFFERS", "try_to_release_page", "", "take the buffers off the page",
+                       "a journal may hold them; then the page has to wait")
 TREE_LOCK = _row("TREE_LOCK", "migrate_page_move_mapping", "6", "take the lock of the mapping's tree",
                  "look-ups in the page cache now spin")
 COUNT_AND_SLOT = _row("COUNT_AND_SLOT", "migrate_page_move_mapping", "7, 8",
@@ -98,6 +104,10 @@ COUNT = _row("COUNT", "migrate_page_move_mapping", "7", "compare the reference c
              "somebody else who holds a reference, a device perhaps, could go on using the old frame")
 SWITCH = _row("SWITCH", "migrate_page_move_mapping", "9, 10, 11", "point the mapping's slot at the new page, and drop the tree lock",
               "count and slot were tested under the tree lock; from here on look-ups find the new page, locked", others=False)
+LOCK_BUFFERS = _row("LOCK_BUFFERS", "lock_buffer", "", "sleep until the buffers are unlocked",
+                    "I/O through a buffer must not meet it while it changes pages", lock="buffer lock")
+MOVE_BUFFERS = _row("MOVE_BUFFERS", "buffer_migrate_page", "", "carry the buffers over, with their reference",
+                    "from here on they belong to the new page")
 COPY = _row("COPY", "migrate_page_copy", "12", "copy the contents",
             "nobody can write to the old page now: no PTE leads to it, and who faults waits")
 COPY_FLAGS = _row("COPY_FLAGS", "migrate_page_copy", "13, 14, 15", "copy the flags, clear them on the old page, end writeback on the new",
@@ -119,6 +129,8 @@ ENTRY_WAIT = _row("ENTRY_WAIT", "migration_entry_wait", "5", "sleep until the pa
                   "a write that went through now would reach the old frame while it is copied, and be lost", lock="page")
 READ_WAIT = _row("READ_WAIT", "filemap_nopage", "3", "sleep until the file's page is unlocked and up to date",
                  "a new page is locked and not up to date until it has been copied", lock="page")
+SWAP_IN = _row("SWAP_IN", "do_swap_page", "", "lock the page that comes from swap",
+               "a page in the swap cache may be on its way to another frame; its lock is waited for")
 COPY_ON_WRITE = _row("COPY_ON_WRITE", "do_wp_page", "", "copy the page for the one who writes",
                      "allocating may sleep, so the PTE is compared again afterwards")
 COPY_PTE = _row("COPY_PTE", "copy_one_pte", "", "copy the next PTE to the child", "fork copies migration entries as they are")
@@ -127,6 +139,15 @@ CHANGE_PTE = _row("CHANGE_PTE", "change_pte_range", "", "change the protection o
                   "a WRITE migration entry becomes READ, or the page would come back writable")
 GET_USER_PAGES = _row("GET_USER_PAGES", "get_user_pages", "", "take a reference for a device or a pipe",
                       "from here on the page must keep its frame until the reference is dropped")
+START_WRITEBACK = _row("START_WRITEBACK", "write_cache_pages", "", "lock a dirty page to write it",
+                       "somebody else may have written it, or taken it out of the file")
+END_WRITEBACK = _row("END_WRITEBACK", "end_page_writeback", "", "the disc answers: the write is done",
+                     "until then the disc reads the frame")
+TRUNCATE_PAGE = _row("TRUNCATE_PAGE", "truncate_inode_pages", "", "lock the page and take it out of the page cache",
+                     "a migration may be putting another page in its place")
+SHRINK_PAGE = _row("SHRINK_PAGE", "shrink_page_list", "", "lock the page to free it", "somebody may be using or moving it")
+FREE_PAGE = _row("FREE_PAGE", "remove_mapping", "", "free the page if nobody else refers to it",
+                 "it may have been found again through the page cache, or dirtied")
 HOLD = _row("HOLD", "get_user_pages", "", "let go", "a device or a driver keeps its reference, or its lock, for a while")
 RELEASE = _row("RELEASE", "put_page", "", "drop the references", "only then can a migration of the page succeed")
 # fmt: on

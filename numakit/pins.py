@@ -23,8 +23,8 @@ def get_user_pages(
     m: MachineState, mm: int, addresses: tuple[int, ...], *, write: bool, holder: int
 ) -> Steps[list[int]]:
     """Fault in the pages behind addresses and take a reference to each, for ``holder``. The pages, up to the first
-    address
-    that cannot be accessed."""
+    address that cannot be accessed.
+    """
     pages: list[int] = []
     for address in addresses:
         yield GET_USER_PAGES, address >> PAGE_SHIFT

@@ -6,16 +6,19 @@ from numakit.abi import EAGAIN, EPERM
 from numakit.kernels.functions import kernel_function
 from numakit.machine.locks import lock_rmap, unlock_rmap
 from numakit.machine.process import process_name, processes_of
-from numakit.machine.state import MachineState
+from numakit.machine.state import PG_SWAPCACHE, MachineState
+from numakit.machine.swap import swap_duplicate
 from numakit.machine.verdicts import decide_page
 from numakit.machine.vma import (
     PTE_MIGRATION_READ,
     PTE_MIGRATION_WRITE,
     PTE_PFN,
+    PTE_SWAP,
     PTE_TYPE,
     PTE_WRITABLE,
     VM_LOCKED,
     Pte,
+    VmAreaStruct,
     is_migration_entry,
     maps,
     pte_address,
@@ -28,14 +31,18 @@ from numakit.timeline.task import Steps
 
 
 @kernel_function
-def try_to_unmap(m: MachineState, page: int) -> Steps[int]:
-    """Turn every PTE of a page into a migration entry.
+def try_to_unmap(m: MachineState, page: int, migration: bool = True) -> Steps[int]:
+    """Unmap a page everywhere: for migration its PTEs become migration entries, for reclaim (``migration`` False)
+    they go.
 
     Needs the page locked. Returns 0 when no PTE maps it any more, -EAGAIN if one does, -EPERM at an area that is
-    VM_LOCKED; PTEs that were already turned stay migration entries: the caller rolls back.
+    VM_LOCKED; PTEs that were already turned stay what they are: the caller rolls back.
     """
     yield TRY_TO_UNMAP, page
     mapping = m.mapping[page]
+    if not mapping:
+        # truncated meanwhile, or read in for the swap cache only: no reverse map leads to PTEs, and there are none
+        return 0
     yield from lock_rmap(m, mapping)
     rc, first = 0, True
     for pte in rmap_walk(m, page):
@@ -45,7 +52,7 @@ def try_to_unmap(m: MachineState, page: int) -> Steps[int]:
             yield TRY_TO_UNMAP, page
         first = False
         if maps(pte.value, page):  # read again: others may have acted
-            rc = try_to_unmap_one(m, page, pte)
+            rc = try_to_unmap_one(m, page, pte, migration)
             if rc:
                 break
     unlock_rmap(m, mapping)
@@ -55,21 +62,34 @@ def try_to_unmap(m: MachineState, page: int) -> Steps[int]:
 
 
 @kernel_function
-def try_to_unmap_one(m: MachineState, page: int, pte: Pte) -> int:
-    """Turn one present PTE into a migration entry; -EPERM, and nothing changed, if its area is VM_LOCKED.
+def try_to_unmap_one(m: MachineState, page: int, pte: Pte, migration: bool = True) -> int:
+    """Unmap a page from one present PTE; -EPERM, and nothing changed, if its area is VM_LOCKED.
 
-    The page loses a reference and a mapcount, and takes over the dirty bit. The entry remembers whether the PTE was
-    writable.
+    The page loses a reference and a mapcount, and takes over the dirty bit. A page in the swap cache leaves its swap
+    slot in the PTE. Otherwise migration leaves a migration entry, which remembers whether the PTE was writable.
     """
-    vma = m.table[("vma", pte.vma.number)]
-    if m.kernel.mlocked_stay and vma.flags & VM_LOCKED:
-        lockers = tuple(process_name(m, process.pid) for process in processes_of(m, vma.mm))
-        return decide_page(
-            m, page, -EPERM, "mlocked", lockers=lockers, address=pte_address(pte), area=(vma.start, vma.end)
-        )
-    kind = PTE_MIGRATION_WRITE if pte.value & PTE_WRITABLE else PTE_MIGRATION_READ
-    unmap_pte(m, pte, page << PTE_PFN | kind)
+    vma: VmAreaStruct = m.table[("vma", pte.vma.number)]
+    if vma.flags & VM_LOCKED and (m.kernel.mlocked_stay or not migration):
+        return locked_in_memory(m, page, vma, pte_address(pte))
+    if m.flags[page] & PG_SWAPCACHE:
+        slot = m.private[page] - 1
+        swap_duplicate(m, slot)
+        unmap_pte(m, pte, slot << PTE_PFN | PTE_SWAP)
+    elif migration:
+        kind = PTE_MIGRATION_WRITE if pte.value & PTE_WRITABLE else PTE_MIGRATION_READ
+        unmap_pte(m, pte, page << PTE_PFN | kind)
+    else:
+        unmap_pte(m, pte)
     return 0
+
+
+def locked_in_memory(m: MachineState, page: int, vma: VmAreaStruct, address: int) -> int:
+    """-EPERM, with the cause: a process has mlocked the area, or a driver's mmap has set VM_LOCKED on it."""
+    processes = tuple(process_name(m, process.pid) for process in processes_of(m, vma.mm))
+    facts = {"processes": processes, "address": address, "area": (vma.start, vma.end)}
+    if vma.driver:
+        return decide_page(m, page, -EPERM, "driver", driver=vma.driver, **facts)
+    return decide_page(m, page, -EPERM, "mlocked", **facts)
 
 
 @kernel_function
@@ -80,6 +100,8 @@ def remove_migration_ptes(m: MachineState, old: int, new: int) -> Steps[None]:
     """
     yield REMOVE_ENTRY, new
     mapping = m.mapping[new]
+    if not mapping:
+        return
     yield from lock_rmap(m, mapping)
     first = True
     for pte in rmap_walk(m, new):

@@ -77,9 +77,38 @@ def _full(fact: Facts, value: int) -> str:
 def _mlocked(fact: Facts, value: int) -> str:
     start, end = fact["area"]
     return (
-        f"{listed(fact['lockers'])} has mlocked the area {start:#x}-{end:#x}, which maps this page at "
+        f"{listed(fact['processes'])} has mlocked the area {start:#x}-{end:#x}, which maps this page at "
         f"{fact['address']:#x}; "
         "this kernel does not move what is locked in memory. munlock the area first, and mlock it again afterwards."
+    )
+
+
+def _driver(fact: Facts, value: int) -> str:
+    start, end = fact["area"]
+    return (
+        f"The area {start:#x}-{end:#x} of {listed(fact['processes'])}, which maps this page at {fact['address']:#x}, was made by "
+        f"the mmap of {fact['driver']}, which has locked it in memory (VM_LOCKED). No process can unlock it: the driver has to let go."
+    )
+
+
+def _no_write(fact: Facts, value: int) -> str:
+    return (
+        f"The page belongs to {fact['file']} and is dirty. Its file system, {fact['file_system']}, can neither move a dirty page (it has "
+        "no migration function) nor write it back (it has no writepage). Such a page never moves; copy the file to another file system."
+    )
+
+
+def _write_fails(fact: Facts, value: int) -> str:
+    return (
+        f"The page belongs to {fact['file']} and is dirty. Its file system, {fact['file_system']}, has no migration function, so the page "
+        "had to be written first, and the write failed when it was submitted. Look for I/O errors of that disc."
+    )
+
+
+def _buffers(fact: Facts, value: int) -> str:
+    return (
+        f"The page belongs to {fact['file']}, whose file system has no migration function, so its buffers have to be taken off "
+        f"first; {fact['holder']} held them in all passes. Call again when it is done, after a sync for example."
     )
 
 
@@ -123,6 +152,13 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
         f"The status names node {value}, where the new page would have been."
     ),
     "mlocked": _mlocked,
+    "driver": _driver,
+    "no-write": _no_write,
+    "write-fails": _write_fails,
+    "buffers": _buffers,
+    "written": lambda fact, value: (
+        f"The page belongs to {fact['file']}; it was written in each pass, and dirtied again each time. Call again when it is used less."
+    ),
     "pinned": _pinned,
     "locked": _locked,
     "writeback": lambda fact, value: "The page was being written to disc. Call again later.",

@@ -10,6 +10,7 @@ from typing import Any
 from numakit.abi import errno_name
 from numakit.explain.entries import explain_entry
 from numakit.explain.returns import explain_return
+from numakit.machine.costs import Costs
 from numakit.machine.verdicts import Verdict
 from numakit.tables import html_table, text_table
 
@@ -25,9 +26,8 @@ class Result:
     """What move_pages() answered.
 
     ``ret``: 0 or a negative errno. ``status``: what user memory holds, None where the kernel wrote nothing.
-    ``outcome``: what
-    was decided for each entry, written or not (None: the call ended before). ``addresses``: pages[] as far as it was
-    read.
+    ``outcome``: what was decided for each entry, written or not (None: the call ended before). ``addresses``: pages[]
+    as far as it was read.
     """
 
     call: str
@@ -37,6 +37,7 @@ class Result:
     addresses: tuple[int, ...] = field(repr=False)
     why: Verdict = field(repr=False)
     verdicts: tuple[Verdict | None, ...] = field(repr=False)
+    costs: Costs = field(default_factory=Costs, repr=False)
 
     @property
     def row(self) -> str:
@@ -104,6 +105,7 @@ class MigrationResult:
     pages: Sequence[int]
     why: Verdict = field(repr=False)
     verdicts: tuple[Verdict, ...] = field(repr=False)
+    costs: Costs = field(default_factory=Costs, repr=False)
 
     @property
     def ret(self) -> int:

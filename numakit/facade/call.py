@@ -42,8 +42,7 @@ class Prepared(Generic[R_co]):
     """A call whose arguments were checked, and that has not begun: the generator behind it, who makes it and where.
 
     ``present`` turns what the generator returns into what the caller sees. ``user_code``: a function of the reader's
-    takes
-    part, so that the call can always be undone.
+    takes part, so that the call can always be undone.
     """
 
     name: str

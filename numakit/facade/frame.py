@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+from numakit.machine.holders import references
 from numakit.machine.process import processes_of
-from numakit.machine.references import references
 from numakit.machine.state import FLAG_NAMES, MachineState
 from numakit.machine.vma import PTE_PFN, PTE_PRESENT, PTE_TYPE, pte_address, rmap_walk
 from numakit.tables import html_table

@@ -16,8 +16,9 @@ LARGEST_GRAPH = 1 << 16  #: frames in use above which nobody could look at the g
 
 def machine_graph(m: MachineState) -> nx.DiGraph[Any]:
     """Vertices ("node", id), ("page", pfn), ("process", pid); edges page -> node ("lies on"), process -> page
-    ("maps"), process ->
-    node ("runs on"), node -> node with their distance. Raises ValueError above 65,536 frames in use."""
+    ("maps"), process -> node ("runs on"), node -> node with their distance. Raises ValueError above 65,536 frames in
+    use.
+    """
     import networkx as nx
 
     used = [page for page in range(m.nr_frames) if m.count[page]]

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 LONGEST_SCHEDULE = 1 << 20  #: characters of a text that is read
 MOST_TURNS = 1 << 24
 
-_CALL = re.compile(r"(machine|process\((\d+)\)|pin\((\d+)\))\.([a-z_]+)(\(.*\))")
+_CALL = re.compile(
+    r"(?P<owner>machine|(?P<kind>process|pin|file)\((?P<number>\d{1,9})\))\.(?P<name>[a-z_]+)(?P<args>\(.*\))"
+)
 _TIME = re.compile(r"(?P<moment>[A-Z_]+)(?: #(?P<nth>\d+))?(?:, page (?P<page>\d+))?(?:, in pass (?P<in_pass>\d+))?")
 _LINE = re.compile(r"(?P<call>.*?\))(?: when (?P<when>[A-Z].*?))?(?: until (?P<until>[A-Z].*?))?"
                    r"(?P<for_ever> for ever)?(?: from step (?P<step>\d+))?")  # fmt: skip
@@ -65,15 +67,12 @@ class Interference(NamedTuple):
         match = _CALL.fullmatch(self.call)
         if not match:
             raise ValueError(f"schedule: {self.call!r} is no call: process(2).write([4096]) is one")
-        owner: Any = machine
-        if match[2]:
-            owner = machine.process(int(match[2]))
-        elif match[3]:
-            owner = machine.pin(int(match[3]))
-        call = getattr(owner, match[4], None) if not match[4].startswith("_") else None
+        finders: dict[str, Any] = {"process": machine.process, "pin": machine.pin, "file": machine.file_numbered}
+        owner = finders[match["kind"]](int(match["number"])) if match["kind"] else machine
+        call = getattr(owner, match["name"], None) if not match["name"].startswith("_") else None
         if not isinstance(call, BoundCall):
-            raise ValueError(f"schedule: {self.call!r}: {match[1]} has no call {match[4]}")
-        return call, literal_arguments(match[5])
+            raise ValueError(f"schedule: {self.call!r}: {match['owner']} has no call {match['name']}")
+        return call, literal_arguments(match["args"])
 
 
 class Schedule(NamedTuple):
@@ -137,7 +136,7 @@ def parse_interference(line: str) -> Interference:
     match = _LINE.fullmatch(line)
     if not match or not _CALL.fullmatch(match["call"]):
         raise ValueError(f"{line!r} is not in the notation: process(2).write([4096]) when COUNT")
-    literal_arguments(_CALL.fullmatch(match["call"])[5])  # type: ignore[index]  # looked at early, for its line
+    literal_arguments(_CALL.fullmatch(match["call"])["args"])  # type: ignore[index]  # looked at early, for its line
     when, until = (parse_time(match[name]) if match[name] else None for name in ("when", "until"))
     return Interference(match["call"], when, int(match["step"] or 0), until, bool(match["for_ever"]))
 

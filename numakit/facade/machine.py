@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from numakit.abi import CAP_SYS_NICE
 from numakit.explain.result import MigrationResult
 from numakit.facade.call import BoundCall, Call, Prepared
+from numakit.facade.file import File
 from numakit.facade.frame import FrameView, MappedAt, mapped_at, view_frame
 from numakit.facade.graph import machine_graph
 from numakit.facade.pinned import PinnedPages
@@ -17,12 +18,15 @@ from numakit.kernels import Kernel
 from numakit.machine.consistency import inconsistencies
 from numakit.machine.frames import alloc_page_on, make_zero_page, put_page
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all, lru_list
+from numakit.machine.pagecache import FILE_SYSTEMS, new_address_space
 from numakit.machine.process import TaskStruct, new_mm, processes
 from numakit.machine.references import KERNEL_CODE, Pin, forget_holder, note_holder, noted_holders
-from numakit.machine.state import PAGEVEC_ROW, MachineState
+from numakit.machine.state import PAGEVEC_ROW, VMSTAT, MachineState
+from numakit.machine.swap import swap_on
 from numakit.migration.new_page import Cells, UserNewPage
 from numakit.migration.putback import putback_lru_pages
 from numakit.moments import DRAIN, PUT_BACK
+from numakit.reclaim import reclaim_pages
 from numakit.syscalls.report import Report, report_migrate_pages
 from numakit.tables import html_table
 from numakit.timeline.run import JOURNAL_LIMIT
@@ -32,6 +36,8 @@ from numakit.topology import Topology
 if TYPE_CHECKING:
     import networkx as nx
 
+LARGEST_SWAP = 1 << 16
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -40,16 +46,23 @@ class Machine(MachineState):
     """A NUMA machine with a kernel: page frames on nodes, processes, and the migration of pages.
 
     ``kernel``: whose rules it goes by; "seed" is the contract of the text of June 2006. ``scale``: the memory of each
-    node is
-    divided by it; "auto" keeps the machine at 2**20 frames at most. Same calls, same steps, same frame numbers.
+    node is divided by it; "auto" keeps the machine at 2**20 frames at most. ``swap_pages``: the size of the swap
+    disc, as many pages as there are frames by default, at most 65,536. Same calls, same steps, same frame numbers.
     """
 
-    def __init__(self, topology: Topology, kernel: str | Kernel = "seed", scale: int | str = "auto") -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        kernel: str | Kernel = "seed",
+        scale: int | str = "auto",
+        swap_pages: int | None = None,
+    ) -> None:
         super().__init__(topology, kernel, scale)
         if not any(self.nr_free(node) for node in self.node_ids):
             raise ValueError(f"topology={topology.name!r}: no node has memory")
         self.cpu = self.first_cpu
         make_zero_page(self)
+        swap_on(self, min(self.nr_frames, LARGEST_SWAP) if swap_pages is None else swap_pages)
 
     @property
     def machine(self) -> Machine:
@@ -81,8 +94,8 @@ class Machine(MachineState):
         """A new process with an empty address space, on the first CPU of ``node`` (None: of the first node with CPUs).
 
         ``mems``: the nodes that its cpuset allows, all by default. ``capabilities``: names such as "CAP_SYS_NICE"; by
-        default
-        that one for euid 0 and none for others. Raises ValueError for a node without CPUs, or mems without memory.
+        default that one for euid 0 and none for others. Raises ValueError for a node without CPUs, or mems without
+        memory.
         """
         self.refuse_the_past()
         where = self.cpu_nodes[self.first_cpu] if node is None else node
@@ -141,6 +154,40 @@ class Machine(MachineState):
         if pin is None:
             raise ValueError(f"number={number!r}: nothing of that number holds pages now")
         return PinnedPages(self, number, pin.name)
+
+    # -- files
+
+    def file(self, name: str, pages: int, file_system: str = "ext2") -> File:
+        """A file of so many pages, none of them in memory. The file systems are those of
+        :data:`numakit.machine.pagecache.FILE_SYSTEMS`; they differ in what they can do for migration.
+        """
+        self.refuse_the_past()
+        if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
+            raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
+        if file_system not in FILE_SYSTEMS or file_system == "swap":
+            raise ValueError(
+                f"file_system={file_system!r}: there are {', '.join(sorted(set(FILE_SYSTEMS) - {'swap'}))}"
+            )
+        if not name:
+            raise ValueError("name='': a file needs a name")
+        return File(self, new_address_space(self, file_system, pages, name))
+
+    def file_numbered(self, number: int) -> File:
+        """The file of that number. Raises ValueError if there is none now."""
+        if ("mapping", number) not in self.table:
+            raise ValueError(f"number={number!r}: no such file now")
+        return File(self, number)
+
+    @Call
+    def reclaim(self, pages: Iterable[int]) -> Prepared[int]:
+        """Try to free pages (pfns), as kswapd does: to swap, or back to their files. How many were freed."""
+        wanted = tuple(view_frame(self, page).page for page in pages)
+        return Prepared("kswapd", lambda m: reclaim_pages(m, wanted), lambda freed: freed, self.first_cpu)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Counters of the whole machine, by the names of /proc/vmstat."""
+        return dict(zip(VMSTAT, self.vmstat, strict=True))
 
     def process_or_error(self, pid: int, name: str) -> Process:
         """The process that a fork returned. Raises ValueError for a fork that could not be made."""
@@ -250,11 +297,9 @@ class Machine(MachineState):
         """migrate_pages() inside the kernel, with a new_page_t of yours (document A.2 and A.3).
 
         ``pages`` were isolated with :meth:`isolate_lru_page`. ``get_new_page(page, private, result)`` returns a frame
-        that it
-        allocated (:meth:`alloc_page`) or None, and may point ``result`` at a cell for the page's status. The result
-        compares
-        equal to the number of pages that were not moved. Raises BrokenUserCode, with the machine as before, if it
-        breaks its contract.
+        that it allocated (:meth:`alloc_page`) or None, and may point ``result`` at a cell for the page's status. The
+        result compares equal to the number of pages that were not moved. Raises BrokenUserCode, with the machine as
+        before, if it breaks its contract.
         """
         isolated, ask = self._isolated(pages), UserNewPage(get_new_page)
 
@@ -264,7 +309,7 @@ class Machine(MachineState):
 
         def present(report: Report) -> MigrationResult:
             verdicts = tuple(verdict for verdict in report.verdicts if verdict)
-            return MigrationResult(report.ret, isolated, report.why, verdicts)
+            return MigrationResult(report.ret, isolated, report.why, verdicts, report.costs)
 
         return Prepared("migrate_pages", start, present, self.first_cpu, user_code=True)
 
@@ -308,8 +353,8 @@ class Machine(MachineState):
 
     def to_networkx(self) -> nx.DiGraph[Any]:
         """Nodes, frames in use and processes as one graph: ("node", id), ("page", pfn), ("process", pid). For
-        machines small
-        enough to look at."""
+        machines small enough to look at.
+        """
         return machine_graph(self)
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numakit.abi import ESRCH, MPOL_MF_MOVE, PAGE_SIZE, PROT_READ, PROT_WRITE
 from numakit.explain.result import Result
 from numakit.facade.call import Call, Prepared
+from numakit.facade.file import File
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte
 from numakit.faults import access
@@ -15,7 +16,7 @@ from numakit.fork import do_exit, do_fork, mmput
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import Verdict
-from numakit.machine.vma import VM_READ, VM_SHARED, VM_WRITE, VmAreaStruct, vmas_of
+from numakit.machine.vma import VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE, VmAreaStruct, vmas_of
 from numakit.mmap import do_mlock, do_mmap, do_mprotect, do_munmap
 from numakit.pins import DIRECT_IO, PIPE, hold_page_lock, pin_for_a_while, pin_pages
 from numakit.syscalls.report import Report, report_move_pages
@@ -151,23 +152,40 @@ class Process:
 
     @Call
     def mmap(
-        self, pages: int, shared: bool = False, prot: int = PROT_READ | PROT_WRITE, address: int | None = None
+        self,
+        pages: int,
+        shared: bool = False,
+        prot: int = PROT_READ | PROT_WRITE,
+        address: int | None = None,
+        file: File | None = None,
+        offset: int = 0,
     ) -> Prepared[Vma]:
-        """Map anonymous memory of so many pages; nothing is touched yet. ``shared``: with children, as
-        mmap(MAP_SHARED).
+        """Map so many pages of memory, or of a file from its page ``offset`` on; nothing is touched yet.
 
-        ``address`` is a wish, as without MAP_FIXED: if an area is there already, another place is taken.
+        ``shared``: writes are seen by children and by others who map the file, as with MAP_SHARED. ``address`` is a
+        wish, as without MAP_FIXED: if an area is there already, another place is taken.
         """
-        if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
-            raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
-        if prot not in range(4):
-            raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
-        if address is not None and address not in range(PAGE_SIZE, 1 << 46, PAGE_SIZE):
-            raise ValueError(f"address={address!r}: a multiple of {PAGE_SIZE} above 0 and below 2**46 is allowed")
-        flags = (prot & PROT_READ and VM_READ) | (prot & PROT_WRITE and VM_WRITE) | (VM_SHARED if shared else 0)
+        check_area(pages, prot, address)
+        if not isinstance(offset, int) or offset < 0 or (file is None and offset):
+            raise ValueError(f"offset={offset!r}: a page of a file, from 0 on")
+        flags = protection(prot) | (VM_SHARED if shared else 0)
+        number = file.number if file else 0
         return self._prepare(
             "mmap",
-            lambda m, me: do_mmap(m, me.mm, pages, flags, address),
+            lambda m, me: do_mmap(m, me.mm, pages, flags, address, number, offset),
+            lambda start: Vma(self, start, pages),
+        )
+
+    @Call
+    def mmap_driver(self, pages: int, driver: str = "a driver") -> Prepared[Vma]:
+        """Map memory through a driver whose mmap locks the area (VM_LOCKED) over ordinary LRU pages; nothing is
+        touched yet.
+        """
+        check_area(pages, PROT_READ | PROT_WRITE, None)
+        flags = VM_READ | VM_WRITE | VM_LOCKED
+        return self._prepare(
+            "mmap",
+            lambda m, me: do_mmap(m, me.mm, pages, flags, None, driver=driver),
             lambda start: Vma(self, start, pages),
         )
 
@@ -183,8 +201,7 @@ class Process:
         start, end = range_of(pages, "pages")
         if prot not in range(4):
             raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
-        flags = (prot & PROT_READ and VM_READ) | (prot & PROT_WRITE and VM_WRITE)
-        return self._prepare("mprotect", lambda m, me: do_mprotect(m, me.mm, start, end, flags))
+        return self._prepare("mprotect", lambda m, me: do_mprotect(m, me.mm, start, end, protection(prot)))
 
     @Call
     def mlock(self, pages: Pages) -> Prepared[int]:
@@ -203,7 +220,8 @@ class Process:
     @Call
     def write(self, pages: Pages) -> Prepared[int]:
         """Write to each page named. 0; or, from the first that cannot be written, -EFAULT (a real process would get
-        SIGSEGV) or -ENOMEM (it would be killed)."""
+        SIGSEGV) or -ENOMEM (it would be killed).
+        """
         addresses = addresses_of(pages, "pages")
 
         def start(m: MachineState, me: TaskStruct) -> Steps[int]:
@@ -235,8 +253,8 @@ class Process:
     @Call
     def vmsplice(self, pages: Pages, name: str = "a pipe") -> Prepared[PinnedPages]:
         """Put pages into a pipe without copying them: it holds a reference to each until it is read (``release``) or
-        closed
-        when the process ends. Pages stop at the first that cannot be read."""
+        closed when the process ends. Pages stop at the first that cannot be read.
+        """
         addresses = tuple(addresses_of(pages, "pages"))
         return self._pin(addresses, PIPE, f"{name} of {self.name}")
 
@@ -247,6 +265,12 @@ class Process:
         """
         addresses = tuple(addresses_of(pages, "pages"))
         return self._pin(addresses, DIRECT_IO, f"{device}, by direct I/O for {self.name}")
+
+    @Call
+    def register_memory(self, pages: Pages, driver: str = "a network driver") -> Prepared[PinnedPages]:
+        """Let a driver use pages for as long as it likes (RDMA): it holds a reference to each until ``release``."""
+        addresses = tuple(addresses_of(pages, "pages"))
+        return self._pin(addresses, DIRECT_IO, f"{driver}, for {self.name}")
 
     def _pin(self, addresses: tuple[int, ...], kind: str, name: str) -> Prepared[PinnedPages]:
         return self._prepare(
@@ -269,16 +293,17 @@ class Process:
     @Call
     def hold_page_lock(self, address: int) -> Prepared[int]:
         """Somebody, I/O perhaps, locks the page behind an address and unlocks it at a later turn: an actor beside a
-        call. 0,
-        -EFAULT or -ENOMEM."""
+        call. 0, -EFAULT or -ENOMEM.
+        """
         addresses_of(address, "address")
         return self._prepare("I/O", lambda m, me: hold_page_lock(m, me.mm, address))
 
     @Call
     def array(self, address: int, values: Sequence[int], size: int) -> Prepared[UserArray]:
         """Store integers of ``size`` bytes in memory at ``address``: 8 for pages[], 4 for nodes[] and status[]. The
-        result can
-        be handed to move_pages(). What cannot be written is left out: the kernel will notice when it reads it."""
+        result can be handed to move_pages(). What cannot be written is left out: the kernel will notice when it reads
+        it.
+        """
         if size not in (4, 8):
             raise ValueError(f"size={size!r}: 8 (pages) or 4 (nodes, status) bytes are allowed")
         if not isinstance(address, int):
@@ -304,10 +329,8 @@ class Process:
         where they are.
 
         ``pages`` are addresses. Sequences are copied in; a user array (``process.array``) is read from memory,
-        element by element, and
-        ``nr_pages`` may then be larger than what was stored. ``status``: a user array to write to; without it the
-        result keeps
-        the answers. Source: move_pages(2) and the text of commit 742755a1d8ce.
+        element by element, and ``nr_pages`` may then be larger than what was stored. ``status``: a user array to
+        write to; without it the result keeps the answers. Source: move_pages(2) and the text of commit 742755a1d8ce.
         """
         for name, value in (("pid", pid), ("flags", flags)):
             if not isinstance(value, int) or isinstance(value, bool):
@@ -328,7 +351,9 @@ class Process:
             report = answer if isinstance(answer, Report) else never_made(self.pid, answer)
             addresses = tuple(copied) if not isinstance(copied, UserArray) else ()
             outcome = [verdict.value if verdict else None for verdict in report.verdicts]
-            return Result(call, report.ret, list(report.status), outcome, addresses, report.why, report.verdicts)
+            return Result(
+                call, report.ret, list(report.status), outcome, addresses, report.why, report.verdicts, report.costs
+            )
 
         return self._prepare(
             "move_pages",
@@ -340,6 +365,21 @@ class Process:
 def never_made(pid: int, ret: int) -> Report:
     """The report on a call whose process had exited before its turn came."""
     return Report(ret, Verdict(ret, "no-process", (("pid", pid),)), (), ())
+
+
+def check_area(pages: int, prot: int, address: int | None) -> None:
+    """Raise ValueError for what cannot be an area."""
+    if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
+        raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
+    if prot not in range(4):
+        raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
+    if address is not None and address not in range(PAGE_SIZE, 1 << 46, PAGE_SIZE):
+        raise ValueError(f"address={address!r}: a multiple of {PAGE_SIZE} above 0 and below 2**46 is allowed")
+
+
+def protection(prot: int) -> int:
+    """PROT_ bits as VM_ bits."""
+    return (prot & PROT_READ and VM_READ) | (prot & PROT_WRITE and VM_WRITE)
 
 
 def argument(values: Sequence[int] | UserArray, name: str, lowest: int, highest: int) -> Argument:

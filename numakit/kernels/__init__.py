@@ -2,8 +2,8 @@
 flow changed.
 
 A rule is a field of :class:`Kernel`; the pipeline reads it where kernels differ. Where a whole function differs, or
-is to
-be broken on purpose, ``functions`` names the one that serves: role -> name (see :mod:`numakit.kernels.functions`).
+is to be broken on purpose, ``functions`` names the one that serves: role -> name (see
+:mod:`numakit.kernels.functions`).
 """
 
 from __future__ import annotations

@@ -6,13 +6,16 @@ from collections import Counter
 from typing import Any, TypeGuard
 
 from numakit.machine.locks import Semaphore
+from numakit.machine.pagecache import page_has_buffers
 from numakit.machine.references import KERNEL_CODE, noted_holders
 from numakit.machine.state import PAGEVEC_ROW, MachineState
+from numakit.machine.swap import swap_map
 from numakit.machine.vma import (
     MIGRATION_ENTRIES,
     PTE_NONE,
     PTE_PFN,
     PTE_PRESENT,
+    PTE_SWAP,
     PTE_TYPE,
     VmAreaStruct,
     rmap_walk,
@@ -23,9 +26,8 @@ def inconsistencies(m: MachineState) -> list[str]:
     """What does not hold, a sentence each.
 
     Frames are conserved; each page's count is the sum of the references whose holders are known; mapcount equals the
-    number of
-    PTEs; a page is on at most one list and a free one on none; migration entries lead to locked pages; the reverse map
-    finds every PTE.
+    number of PTEs; a page is on at most one list and a free one on none; migration entries lead to locked pages; the
+    reverse map finds every PTE.
     """
     mapped, wrong = count_ptes(m)
     cached = Counter(
@@ -34,9 +36,8 @@ def inconsistencies(m: MachineState) -> list[str]:
     zero_page = m.table.get("zero page")
     waiting = Counter(page for cpu in m.cpu_nodes for page in in_pagevec(m, cpu))
     for page in range(m.nr_frames):
-        references = (
-            mapped[page] + cached[page] + waiting[page] + sum(noted_holders(m, page).values()) + (page == zero_page)
-        )
+        references = mapped[page] + cached[page] + waiting[page] + page_has_buffers(m, page)
+        references += sum(noted_holders(m, page).values()) + (page == zero_page)
         if m.count[page] != references:
             wrong.append(f"page {page}: count {m.count[page]}, but {references} references are known")
         if m.mapcount[page] != mapped[page]:
@@ -66,6 +67,7 @@ def in_pagevec(m: MachineState, cpu: int) -> list[int]:
 def count_ptes(m: MachineState) -> tuple[Counter[int], list[str]]:
     """How many PTEs map each page, and what is wrong with PTEs."""
     mapped: Counter[int] = Counter()
+    swapped: Counter[int] = Counter()
     wrong = []
     for key, vma in m.table.items():
         if not is_key(key, "vma"):
@@ -77,10 +79,15 @@ def count_ptes(m: MachineState) -> tuple[Counter[int], list[str]]:
                 continue
             if kind == PTE_PRESENT:
                 mapped[page] += 1
+            if kind == PTE_SWAP:
+                swapped[page] += 1
             if kind in MIGRATION_ENTRIES and not m.owner[page]:
                 wrong.append(f"a migration entry was left behind for page {page}, which is not locked")
             if kind == PTE_PRESENT and page != m.table["zero page"] and not found_by_rmap(m, vma, at, page):
                 wrong.append(f"the reverse map of page {page} does not find the PTE that maps it")
+    for slot, used in enumerate(swap_map(m)):
+        if used != swapped[slot]:
+            wrong.append(f"swap slot {slot}: {used} uses, but {swapped[slot]} PTEs lead to it")
     return mapped, wrong
 
 

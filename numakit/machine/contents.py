@@ -1,8 +1,7 @@
 """What is written in a page.
 
 Contents are a token: a number that each write renews, so that "contents follow the page" can be seen and a lost write
-is
-seen too. Bytes are kept aside, under their token, only where a call reads or writes user memory.
+is seen too. Bytes are kept aside, under their token, only where a call reads or writes user memory.
 """
 
 from __future__ import annotations

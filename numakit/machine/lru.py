@@ -1,9 +1,8 @@
 """LRU lists and pagevecs (mm/swap.c, include/linux/mm_inline.h of 2.6.18).
 
-A page is on the active or the inactive list of its node, as its PG_active flag says; its place there is a stamp from a
-rising clock, sorted only when somebody asks. New pages wait in a pagevec of the CPU, 14 pages, with a reference, and
-reach
-their list when it is full or drained. (The kernel has one pagevec a list and CPU; here both share one.)
+A page is on the active or the inactive list of its node, as its PG_active flag says; its place there is a stamp from
+a rising clock, sorted only when somebody asks. New pages wait in a pagevec of the CPU, 14 pages, with a reference,
+and reach their list when it is full or drained. (The kernel has one pagevec a list and CPU; here both share one.)
 """
 
 from __future__ import annotations

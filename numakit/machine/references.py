@@ -1,9 +1,8 @@
 """Who holds each reference to a page.
 
 References of PTEs, of the page cache and of pagevecs can be found by looking there. A task or a pin that takes one is
-noted: the frame's ``holder`` field has the first such holder and how many references it holds; others, which are
-rare, are
-kept in the table. Together they always add up to the page's count; tests assert it after every step.
+noted: the frame's ``holder`` field has the first such holder and how many references it holds; others, which are rare,
+are kept in the table.
 """
 
 from __future__ import annotations
@@ -76,24 +75,3 @@ def in_pagevecs(m: MachineState, page: int) -> list[int]:
         begin = row * PAGEVEC_ROW
         found += [cpu] * list(m.pagevec[begin + 1 : begin + 1 + m.pagevec[begin]]).count(page)
     return found
-
-
-def references(m: MachineState, page: int) -> dict[str, int]:
-    """Every reference to a page, by who holds it: ``{"PTE": 2, "pagevec of CPU 0": 1, "move_pages": 1}``.
-
-    The sum is the page's count.
-    """
-    held: dict[str, int] = {}
-    if m.mapcount[page]:
-        held["PTE"] = m.mapcount[page]
-    if m.mapping[page] > 0 and m.table.get(("mapping", m.mapping[page])):
-        slots = m.arrays[m.table[("mapping", m.mapping[page])].slots]
-        if slots[m.index[page]] == page + 1:
-            held["page cache"] = 1
-    for cpu in in_pagevecs(m, page):
-        held[f"pagevec of CPU {cpu}"] = held.get(f"pagevec of CPU {cpu}", 0) + 1
-    if m.table.get("zero page") == page:
-        held["the kernel: its zero page"] = 1
-    for holder, times in noted_holders(m, page).items():
-        held[holder_name(m, holder)] = held.get(holder_name(m, holder), 0) + times
-    return held

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numakit.abi import PAGE_SIZE
 from numakit.kernels import Kernel, kernel_named
+from numakit.machine.costs import Costs
 from numakit.timeline.state import Change, InThePast, Memory, State
 from numakit.topology import Topology
 
@@ -18,14 +19,17 @@ PAGEVEC_SIZE = 14  #: pages in a pagevec (include/linux/pagevec.h, 2.6.18)
 PAGEVEC_ROW = PAGEVEC_SIZE + 1  #: integers a CPU: how many are used, then the pages
 
 # Page flags (include/linux/page-flags.h)
-PG_RESERVED, PG_UPTODATE, PG_DIRTY, PG_ACTIVE, PG_REFERENCED = 1, 2, 4, 8, 16
+PG_RESERVED, PG_UPTODATE, PG_DIRTY, PG_ACTIVE, PG_REFERENCED, PG_SWAPCACHE = 1, 2, 4, 8, 16, 32
 FLAG_NAMES = {
     PG_RESERVED: "reserved",
     PG_UPTODATE: "uptodate",
     PG_DIRTY: "dirty",
     PG_ACTIVE: "active",
     PG_REFERENCED: "referenced",
+    PG_SWAPCACHE: "swapcache",
 }
+
+VMSTAT = ("pgmigrate_success", "pgmigrate_fail")  #: counters of the whole machine, as /proc/vmstat names them
 
 #: name -> type code. 52 bytes a frame; the kernel's struct page takes 64.
 FRAME_FIELDS = {
@@ -47,8 +51,8 @@ class MachineState(State):
     """A machine as the pipeline's functions see it; they call it ``m``.
 
     A frame's number (pfn) is its identity; its node follows from the pfn. The memory of each node is divided by
-    ``scale``
-    ("auto": as little as keeps the whole machine at 2**20 frames), so that a machine of any size fits a laptop.
+    ``scale`` ("auto": as little as keeps the whole machine at 2**20 frames), so that a machine of any size fits a
+    laptop.
     """
 
     count: Memory
@@ -81,12 +85,18 @@ class MachineState(State):
         self.never_used = self._array(len(frames), "frames never used yet")
         self.pagevec = self._array(len(self.cpu_nodes) * PAGEVEC_ROW, "pagevec")
         self.clock = self._array(2, "clock")  # LRU stamp, contents token
+        self.vmstat = self._array(len(VMSTAT), "vmstat")
         for row, size in enumerate(frames):
             self.set(self.never_used, row, size)
         self.zonelists: dict[int, tuple[int, ...]] = {node: topology.nearest(node) for node in self.node_ids}
         # Who acts just now; set before every turn, and no part of the state.
         self.run: Run[Any] | None = None
         self.current = self.cpu = self.pid = 0
+        self.costs = Costs()
+
+    def new_costs(self) -> Costs:
+        """A task begins: nothing is counted yet."""
+        return Costs()
 
     def _array(self, size: int, label: str) -> Memory:
         return self.arrays[self.new_array(size, label=label)]

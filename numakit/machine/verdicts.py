@@ -1,8 +1,7 @@
 """Why an entry or a call got the answer it got.
 
 Whoever decides notes the row of the contract (``shared``, ``pinned``, ``cpuset`` ...) and the fact that decided, at
-the spot
-where it is decided. ``explain`` turns this into sentences and adds nothing of its own.
+the spot where it is decided. ``explain`` turns this into sentences and adds nothing of its own.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 mm/mmap.c).
 
 A page table is one integer array for each mapped range. An area is (table, first place in it), so that when an area
-is cut
-in two both parts go on using the same table. Neighbouring areas are not merged again, as the kernel would.
+is cut in two both parts go on using the same table. Neighbouring areas are not merged again, as the kernel would.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from numakit.abi import PAGE_SHIFT, PAGE_SIZE
 from numakit.machine.frames import get_page, put_page, set_flag
 from numakit.machine.references import forget_holder
 from numakit.machine.state import PG_DIRTY, MachineState
+from numakit.machine.swap import free_swap_and_cache
 from numakit.timeline.state import Memory
 
 # A PTE: pfn << PTE_PFN | bits | type. None, present, a migration entry that will be read-only or writable again, or
@@ -30,8 +30,7 @@ class VmAreaStruct(NamedTuple):
     """An area of an mm. Its page i has the PTE ``arrays[table][first + i]`` and the index ``pgoff + i`` in its mapping.
 
     ``anon_vma``: the negative number under which the anonymous pages of the area, and of its copies in children, are
-    listed.
-    ``file``: the address_space that it maps, 0 for anonymous memory.
+    listed. ``file``: the address_space that it maps, 0 for anonymous memory.
     """
 
     number: int
@@ -44,6 +43,7 @@ class VmAreaStruct(NamedTuple):
     anon_vma: int
     file: int
     flags: int
+    driver: str = ""  #: the driver whose mmap made the area, and set VM_LOCKED on it
 
     @property
     def end(self) -> int:
@@ -156,6 +156,17 @@ def unmap_pte(m: MachineState, pte: Pte, replacement: int = PTE_NONE) -> None:
     m.set(pte.table, pte.at, replacement)
     m.set(m.mapcount, page, m.mapcount[page] - 1)
     put_page(m, page)
+
+
+def zap_pte(m: MachineState, pte: Pte) -> None:
+    """Drop one PTE: a mapped page loses a reference, a swap slot a use; a migration entry is just forgotten."""
+    value = pte.value
+    if value & PTE_TYPE == PTE_PRESENT:
+        unmap_pte(m, pte)
+        return
+    m.set(pte.table, pte.at, PTE_NONE)
+    if value & PTE_TYPE == PTE_SWAP:
+        free_swap_and_cache(m, value >> PTE_PFN)
 
 
 def present_page(m: MachineState, mm: int, address: int, *, write: bool = False) -> int | None:

@@ -28,12 +28,17 @@ def migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: NewPage, 
         if not retry:
             break
         yield PASS, number
+        m.costs.passes += 1
         todo, retry = retry, []
         for page in todo:
             force = number >= m.kernel.polite_passes
+            m.costs.attempts += 1
             rc = yield from unmap_and_move(m, get_new_page, private, page, force)
             if rc == -EAGAIN:
                 retry.append(page)
             elif rc:
                 nr_failed += 1  # permanent: the page is off the list and back on the LRU
-    return nr_failed + putback_lru_pages(m, retry)
+    nr_failed += putback_lru_pages(m, retry)
+    m.set(m.vmstat, 0, m.vmstat[0] + len(pages) - nr_failed)
+    m.set(m.vmstat, 1, m.vmstat[1] + nr_failed)
+    return nr_failed

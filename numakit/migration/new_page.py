@@ -80,8 +80,7 @@ class UserNewPage:
     """A ``get_new_page(page, private, result)`` that the reader wrote, as the pipeline calls it.
 
     It is asked once a step and never in a replay, and it is watched: it has to return a frame that it has just
-    allocated
-    from this machine, take no other, and give none away. :class:`BrokenUserCode` names the function's line.
+    allocated from this machine, take no other, and give none away. :class:`BrokenUserCode` names the function's line.
     """
 
     def __init__(self, function: Any) -> None:

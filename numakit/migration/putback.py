@@ -12,7 +12,8 @@ from numakit.machine.state import MachineState
 @kernel_function
 def move_to_lru(m: MachineState, page: int) -> None:
     """Give a page, with the acting task's reference, to this CPU's pagevec. From there it reaches its LRU list when the
-    pagevec is drained; a page that nobody else refers to is freed then. This is how the old frame is given back."""
+    pagevec is drained; a page that nobody else refers to is freed then. This is how the old frame is given back.
+    """
     lru_cache_add(m, page, m.current)
 
 

@@ -56,6 +56,8 @@ def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: i
         move_to_lru(m, page)
     yield PUT_BACK_NEW, newpage
     move_to_lru(m, newpage)
+    m.costs.retries += rc == -EAGAIN
+    m.costs.thrown_away += m.mapping[newpage] == 0
     if rc == -EAGAIN:
         result.write(m, m.kernel.busy_status)
     else:
@@ -87,17 +89,19 @@ def lock_and_move(m: MachineState, newpage: int, page: int, force: bool) -> Step
 @kernel_function
 def lock_old_page(m: MachineState, page: int, force: bool) -> Steps[int]:
     """Lock the page when nobody writes it to disc. 0 with the page locked; -EAGAIN, unlocked, where that would mean
-    to sleep and
-    the pass is a polite one."""
+    to sleep and the pass is a polite one.
+    """
     yield LOCK_PAGE, page
     if not trylock_page(m, page):
         if not force:
             return decide_page(m, page, -EAGAIN, "locked", holders=(holder_name(m, m.owner[page]),))
+        m.costs.waits += 1
         yield from lock_page(m, page)
     yield WRITEBACK, page
     while ("writeback", page) in m.table:
         if not force:
             unlock_page(m, page)
             return decide_page(m, page, -EAGAIN, "writeback")
+        m.costs.waits += 1
         yield SLEEP_ON_WRITEBACK, page
     return 0

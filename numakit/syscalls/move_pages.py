@@ -106,8 +106,7 @@ def sys_move_pages(
     """Move pages of process ``pid`` (0: the caller) to the nodes asked for; with ``nodes`` None tell where they are.
 
     Returns 0 or a negative errno. The answers stand in outcome[] (see CallRecord); they are copied to ``status``, an
-    array
-    in the caller's memory, only if the call would return 0. (None: whoever called takes them from outcome[].)
+    array in the caller's memory, only if the call would return 0. (None: whoever called takes them from outcome[].)
     """
     rc = check_call(m, caller, pid, nr_pages, flags)
     if rc:
@@ -322,6 +321,7 @@ def new_page_node(m: MachineState, page: int, private: Any, result: ResultPointe
     """
     queued, outcome = private
     entry = queued[page]
+    m.costs.scanned += entry.entry + 1
     result.point_to(outcome, entry.entry)
     newpage = alloc_pages_node(m, entry.node)
     if newpage is None:

@@ -6,9 +6,11 @@ The verdicts are taken out of the state here; the kernel itself keeps nothing of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from numakit.kernels.functions import kernel_function
+from numakit.machine.costs import Costs
 from numakit.machine.process import TaskStruct
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import Verdict, take_verdict
@@ -21,12 +23,14 @@ from numakit.timeline.task import Steps
 
 class Report(NamedTuple):
     """``ret`` and why; ``status`` as user memory holds it (None: the kernel wrote nothing); a verdict for each entry
-    that was decided (None: the call ended before)."""
+    that was decided (None: the call ended before).
+    """
 
     ret: int
     why: Verdict
     status: tuple[int | None, ...]
     verdicts: tuple[Verdict | None, ...]
+    costs: Costs = Costs()
 
 
 @kernel_function
@@ -56,7 +60,7 @@ def report_move_pages(
         written = tuple(v.value if v is not None and ret >= 0 else None for v in verdicts)
     else:
         written = tuple(peek(m, caller.mm, status, entry) for entry in range(min(status.length, shown)))
-    return Report(ret, why, written, verdicts)
+    return Report(ret, why, written, verdicts, replace(m.costs))
 
 
 def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | None:
@@ -80,4 +84,4 @@ def report_migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: Ne
     for page, node in zip(pages, nodes, strict=True):
         verdict = take_verdict(m, "page verdict", page) or Verdict(0, "moved", (("page", page), ("origin", node)))
         verdicts.append(verdict)
-    return Report(ret, Verdict(ret, "stayed" if ret else "all-moved"), (), tuple(verdicts))
+    return Report(ret, Verdict(ret, "stayed" if ret else "all-moved"), (), tuple(verdicts), replace(m.costs))

@@ -141,7 +141,9 @@ class Run(Generic[R]):
     def turn(self, task: Task) -> None:
         """Let ``task`` act from the moment where it stands to its next one."""
         machine = self.machine
-        machine.run, machine.current, machine.cpu, machine.pid = self, task.number, task.cpu, task.pid
+        machine.run, machine.current, machine.cpu, machine.pid, machine.costs = (
+            self, task.number, task.cpu, task.pid, task.costs,
+        )  # fmt: skip
         if self.recorded:
             self._mark(task)
         self.last_task = task
@@ -207,7 +209,9 @@ class Run(Generic[R]):
     def _run_alone(self) -> None:
         """The same as turn after turn, for as long as nobody else is there and the call need not sleep."""
         machine, call, send = self.machine, self.call, self.call.generator.__next__
-        machine.run, machine.current, machine.cpu, machine.pid = self, call.number, call.cpu, call.pid
+        machine.run, machine.current, machine.cpu, machine.pid, machine.costs = (
+            self, call.number, call.cpu, call.pid, call.costs,
+        )  # fmt: skip
         if call.done or (call.at[0].lock and self.waits_for(call)):
             return
         self.last_task = call

@@ -56,9 +56,8 @@ class Task:
     """A generator over the machine, on a CPU, for a process (pid 0: the kernel itself).
 
     ``when``: the time at which it may begin, None for at once. ``until``: the time until which it stays at HOLD, None
-    for
-    until nobody else can act; with ``for_ever`` it never leaves HOLD. ``idle``: it acts only when nobody else can, as
-    a disc.
+    for until nobody else can act; with ``for_ever`` it never leaves HOLD. ``idle``: it acts only when nobody else
+    can, as a disc.
     """
 
     name: str
@@ -75,12 +74,14 @@ class Task:
     done: bool = False
     released: bool = True
     may_let_go: bool = False
+    costs: Any = None  #: what it took so far, as the machine counts it
     generator: Steps[Any] = field(init=False, repr=False)
     _times: int = 0
 
     def open(self, machine: Any, number: int) -> None:
         """Stand at START, with a new generator."""
         self.number, self.at, self.result, self.done, self._times = number, (START, 0), None, False, 0
+        self.costs = machine.new_costs()
         self.released, self.may_let_go, self.generator = self.when is None, False, self.start(machine)
 
     def look_at_the_call(self, place: Place) -> None:

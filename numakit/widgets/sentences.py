@@ -150,7 +150,7 @@ def _follow_page(act: Act) -> str:
     if answer is None:
         return f"{act.who} looks up {act.address}."
     if answer >= 0:
-        return f"the page at {act.address} is on node {answer}: there is nothing to move."
+        return f"the page at {act.address} is on node {answer}: that is the answer."
     return f"{act.who} finds no page to move at {act.address}: {errno_name(answer)}."
 
 
@@ -234,7 +234,7 @@ def _count_and_slot(act: Act) -> str:
 def _remove_entry(act: Act) -> str:
     back = act.about == act.old
     if not act.ptes:
-        return f"no migration entry leads to {act.page} any more."
+        return f"there is no migration entry for page {act.old} to turn back into a PTE."
     which = "the old page again" if back else f"the new page, {act.about}"
     roll = "roll back: " if back else ""
     names = " and ".join(mm_name(act.m, pte.mm) for pte in act.ptes)
@@ -244,9 +244,11 @@ def _remove_entry(act: Act) -> str:
 
 
 def _put_back(act: Act) -> str:
-    if act.frame("holder") or act.frame("count"):
+    if not (act.frame("holder") or act.frame("count")):
+        return f"{act.page} stays with {act.who} for the next pass."
+    if not act.m.mapcount[act.about]:
         return f"the old page, {act.about}, goes to a pagevec: it is freed when that is drained, if nobody holds it."
-    return f"{act.page} stays with {act.who} for the next pass."
+    return f"the old page, {act.about}, goes to a pagevec, on its way back to the LRU list: it cannot be moved."
 
 
 def _put_back_new(act: Act) -> str:
@@ -324,7 +326,7 @@ SENTENCES: dict[Moment, Callable[[Act], str]] = {
     UNLOCK_PAGE: lambda act: f"the old page, {act.about}, is unlocked: who slept on it may go on.",
     PUT_BACK: _put_back,
     PUT_BACK_NEW: _put_back_new,
-    PUT_USER: lambda act: f"status[{act.about}] is copied to the caller's memory.",
+    PUT_USER: lambda act: f"{act.who} copies status[{act.about}] to the caller's memory.",
     FAULT: _fault,
     ENTRY_WAIT: lambda act: (
         f"{act.page} is unlocked: {act.who} wakes, drops its reference, and looks at the PTE again."

@@ -1,0 +1,36 @@
+"""buffer_migrate_page(): for file systems whose pages have buffers, as ext2 (mm/migrate.c of 2.6.18)."""
+
+from __future__ import annotations
+
+from numakit.kernels.functions import kernel_function
+from numakit.machine.frames import get_page, put_page
+from numakit.machine.pagecache import page_has_buffers
+from numakit.machine.state import MachineState
+from numakit.migration.migrate_page import migrate_page, migrate_page_copy, migrate_page_move_mapping
+from numakit.moments import LOCK_BUFFERS, MOVE_BUFFERS
+from numakit.timeline.task import Steps
+
+
+@kernel_function
+def buffer_migrate_page(m: MachineState, newpage: int, page: int) -> Steps[int]:
+    """As migrate_page, and the buffers are carried over to the new page, locked meanwhile. 0 or -EAGAIN.
+
+    Who holds a buffer (a journal) keeps it: it is the same buffer, of another page.
+    """
+    if not page_has_buffers(m, page):
+        return (yield from migrate_page(m, newpage, page))
+    rc = yield from migrate_page_move_mapping(m, newpage, page)
+    if rc:
+        return rc
+    key = ("buffer lock", m.mapping[page] << 32 | m.index[page])
+    while m.table.get(key):
+        yield LOCK_BUFFERS, key[1]
+    m.put(key, m.current)
+    yield MOVE_BUFFERS, page
+    m.set(m.private, newpage, m.private[page])
+    m.set(m.private, page, 0)
+    get_page(m, newpage)
+    put_page(m, page)
+    yield from migrate_page_copy(m, newpage, page)
+    m.put(key, None)
+    return 0
