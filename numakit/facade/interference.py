@@ -7,7 +7,8 @@ One line an actor, then, if the turns were not those of the default schedule, on
     process(2).fork() from step 17
     turns 1*14 2*3 1*20
 
-Reading is no evaluation: a call's name must be one of the model's calls, its arguments must be literals.
+Reading is no evaluation: a call's name must be one of the model's calls, its arguments must be literals. A call that
+was handed a function, such as machine.migrate_pages(), can be shown but not read back.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ if TYPE_CHECKING:
 
 LONGEST_SCHEDULE = 1 << 20  #: characters of a text that is read
 MOST_TURNS = 1 << 24
+SHOWN_TEXT = 80  #: characters of a refused text that its error repeats
 
 _CALL = re.compile(
     r"(?P<owner>machine|(?P<kind>process|pin|file)\((?P<number>\d{1,9})\))\.(?P<name>[a-z_]+)(?P<args>\(.*\))"
 )
-_TIME = re.compile(r"(?P<moment>[A-Z_]+)(?: #(?P<nth>\d+))?(?:, page (?P<page>\d+))?(?:, in pass (?P<in_pass>\d+))?")
-_LINE = re.compile(r"(?P<call>.*?\))(?: when (?P<when>[A-Z].*?))?(?: until (?P<until>[A-Z].*?))?"
-                   r"(?P<for_ever> for ever)?(?: from step (?P<step>\d+))?")  # fmt: skip
+_TIME = r"[A-Z_]{1,30}(?: #\d{1,9})?(?:, page \d{1,12})?(?:, in pass \d{1,9})?"
+_TIME_PARTS = re.compile(
+    r"(?P<moment>[A-Z_]+)(?: #(?P<nth>\d+))?(?:, page (?P<page>\d+))?(?:, in pass (?P<in_pass>\d+))?"
+)
+_WHEN = re.compile(rf"(?: when (?P<when>{_TIME}))?(?: until (?P<until>{_TIME}))?(?P<for_ever> for ever)?"
+                   r"(?: from step (?P<step>\d{1,9}))?")  # fmt: skip
 
 
 class Interference(NamedTuple):
@@ -60,19 +65,25 @@ class Interference(NamedTuple):
             parts.append(f"from step {self.step}")
         return " ".join(parts)
 
-    def find_call(self, machine: Machine) -> tuple[BoundCall[..., Any], list[Any]]:
-        """The call on a machine, and its arguments. Raises ValueError for what is no call, or whose process does not
-        exist.
+    def find_call(self, machine: Machine) -> tuple[BoundCall[..., Any], list[Any], dict[str, Any]]:
+        """The call on a machine, and its arguments, which the call accepts.
+
+        Raises ValueError, with the line, for what is no call, or whose process does not exist.
         """
-        match = _CALL.fullmatch(self.call)
-        if not match:
-            raise ValueError(f"schedule: {self.call!r} is no call: process(2).write([4096]) is one")
-        finders: dict[str, Any] = {"process": machine.process, "pin": machine.pin, "file": machine.file_numbered}
-        owner = finders[match["kind"]](int(match["number"])) if match["kind"] else machine
-        call = getattr(owner, match["name"], None) if not match["name"].startswith("_") else None
-        if not isinstance(call, BoundCall):
-            raise ValueError(f"schedule: {self.call!r}: {match['owner']} has no call {match['name']}")
-        return call, literal_arguments(match["args"])
+        try:
+            match = _CALL.fullmatch(self.call)
+            if not match:
+                raise ValueError("this is no call: process(2).write([4096]) is one")
+            finders: dict[str, Any] = {"process": machine.process, "pin": machine.pin, "file": machine.file_numbered}
+            owner = finders[match["kind"]](int(match["number"])) if match["kind"] else machine
+            call = getattr(owner, match["name"], None) if not match["name"].startswith("_") else None
+            if not isinstance(call, BoundCall):
+                raise ValueError(f"{match['owner']} has no call {match['name']}")
+            arguments, options = literal_arguments(match["args"])
+            call.prepare(*arguments, **options)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"schedule, line {shown(str(self))}: {error}") from None
+        return call, arguments, options
 
 
 class Schedule(NamedTuple):
@@ -110,7 +121,7 @@ def parse_schedule(text: str) -> Schedule:
     for number, line in enumerate(text.strip().splitlines(), 1):
         try:
             if line.startswith("turns "):
-                turns = parse_turns(line)
+                turns += parse_turns(line)
             elif line.strip():
                 interferences.append(parse_interference(line.strip()))
         except ValueError as error:
@@ -124,7 +135,7 @@ def parse_turns(line: str) -> tuple[tuple[int, int], ...]:
     for word in line.split()[1:]:
         match = re.fullmatch(r"(\d{1,5})\*(\d{1,8})", word)
         if not match:
-            raise ValueError(f"{word!r} is no turn: 2*3 means that task 2 acts three times")
+            raise ValueError(f"{shown(word)} is no turn: 2*3 means that task 2 acts three times")
         turns.append((int(match[1]), int(match[2])))
     if sum(times for _, times in turns) > MOST_TURNS or any(task < 1 for task, _ in turns):
         raise ValueError(f"tasks are numbered from 1, and at most {MOST_TURNS} turns are read")
@@ -133,36 +144,45 @@ def parse_turns(line: str) -> tuple[tuple[int, int], ...]:
 
 def parse_interference(line: str) -> Interference:
     """The actor of a line."""
-    match = _LINE.fullmatch(line)
-    if not match or not _CALL.fullmatch(match["call"]):
-        raise ValueError(f"{line!r} is not in the notation: process(2).write([4096]) when COUNT")
-    literal_arguments(_CALL.fullmatch(match["call"])["args"])  # type: ignore[index]  # looked at early, for its line
-    when, until = (parse_time(match[name]) if match[name] else None for name in ("when", "until"))
-    return Interference(match["call"], when, int(match["step"] or 0), until, bool(match["for_ever"]))
+    call, parenthesis, when = line.rpartition(")")
+    call_parts, time_parts = _CALL.fullmatch(call + parenthesis), _WHEN.fullmatch(when)
+    if not call_parts or not time_parts:
+        raise ValueError(f"{shown(line)} is not in the notation: process(2).write([4096]) when COUNT")
+    literal_arguments(call_parts["args"])  # looked at early, for its line
+    begin, end = (parse_time(time_parts[name]) if time_parts[name] else None for name in ("when", "until"))
+    return Interference(call_parts[0], begin, int(time_parts["step"] or 0), end, bool(time_parts["for_ever"]))
 
 
 def parse_time(text: str) -> When:
     """The time of a text ``COUNT #2, page 7, in pass 0``."""
-    match = _TIME.fullmatch(text)
-    if not match:
-        raise ValueError(f"{text!r} is no time: COUNT #2, page 7, in pass 0")
+    match = _TIME_PARTS.fullmatch(text)
+    if not match or match["nth"] and not int(match["nth"]):
+        raise ValueError(f"{shown(text)} is no time: COUNT #2, page 7, in pass 0")
     page, in_pass = (int(match[name]) if match[name] else None for name in ("page", "in_pass"))
     return When(moment_named(match["moment"]), int(match["nth"] or 1), page, in_pass)
 
 
-def literal_arguments(text: str) -> list[Any]:
-    """The arguments of a call's text ``(0x1000, [1, 2])``; literals only. Raises ValueError."""
+def literal_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call's text ``(0x1000, [1, 2], flags=4)``; literals only. Raises ValueError."""
     try:
         call = ast.parse(f"call{text}", mode="eval").body
-    except (SyntaxError, MemoryError, RecursionError):
-        raise ValueError(f"{text!r} is no list of arguments") from None
-    if not isinstance(call, ast.Call) or call.keywords or not isinstance(call.func, ast.Name):
-        raise ValueError(f"{text!r}: arguments without names are wanted")
-    return [literal(argument) for argument in call.args]
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError
+        return [literal(node) for node in call.args], {str(word.arg): literal(word.value) for word in call.keywords}
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        raise ValueError(
+            f"{shown(text)} is no list of arguments: numbers, texts and lists of them are wanted"
+        ) from None
 
 
 def literal(node: ast.expr) -> Any:
-    """A literal, or a user array of literals."""
+    """A literal, or a user array of literals. Raises ValueError, TypeError or RecursionError for anything else."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "UserArray":
-        return UserArray(*(ast.literal_eval(argument) for argument in node.args))
+        address, length, size = (ast.literal_eval(argument) for argument in node.args)
+        return UserArray(int(address), int(length), int(size))
     return ast.literal_eval(node)
+
+
+def shown(text: str) -> str:
+    """A text that was refused, as far as an error repeats it."""
+    return repr(text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}...")

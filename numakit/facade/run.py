@@ -11,7 +11,7 @@ from numakit.facade.interference import Interference, Schedule, as_turns, parse_
 from numakit.moments import Moment, moment_named
 from numakit.tables import html_table
 from numakit.timeline.run import Run as Timeline
-from numakit.timeline.schedule import choose
+from numakit.timeline.schedule import able, choose
 from numakit.timeline.task import Task, When
 
 if TYPE_CHECKING:
@@ -139,6 +139,9 @@ class Run(Timeline[R]):
         Raises ValueError, with the line, for a text that is no schedule, or names a process that does not exist.
         """
         parsed = parse_schedule(schedule) if isinstance(schedule, str) else schedule
+        for interference in parsed.interferences:
+            if not interference.step:  # others may act on what is born meanwhile
+                interference.find_call(self.machine)
         turns = [task for task, times in parsed.turns for _ in range(times)]
         for interference in sorted(parsed.interferences, key=lambda interference: interference.step):
             while self.position < interference.step:
@@ -150,15 +153,19 @@ class Run(Timeline[R]):
 
     def _turn_of(self, turns: Sequence[int]) -> None:
         self.own_order = self.own_order or bool(turns)
-        task = self.tasks[turns[self.position] - 1] if self.position < len(turns) else choose(self)
+        if self.position >= len(turns):
+            task = choose(self)
+        else:
+            task = next((task for task in able(self) if task.number == turns[self.position]), None)
         if task is None:
-            raise ValueError(f"schedule: nobody can act at step {self.position}")
+            who = f"task {turns[self.position]} cannot" if self.position < len(turns) else "nobody can"
+            raise ValueError(f"schedule: at step {self.position} {who} act")
         self.turn(task)
 
     def _join(self, interference: Interference) -> None:
-        call, arguments = interference.find_call(self.machine)
+        call, arguments, options = interference.find_call(self.machine)
         meanwhile = Meanwhile(self, interference.when, interference.until, interference.for_ever)
-        meanwhile.do(call, *arguments)
+        meanwhile.do(call, *arguments, **options)
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "under way"

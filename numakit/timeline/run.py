@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 KIT = dirname(dirname(__file__))  #: where the kit's own code lies
 JOURNAL_LIMIT = 1 << 30  #: bytes of journal after which a run goes on unrecorded
-LOOK_AT_JOURNAL = 63  #: how large the journal has become is looked at every 64 steps
+LOOK_AT_JOURNAL = 4096  #: how large the journal has become is looked at every so many steps
 WHAT_BITS = 40  #: a turn is packed as (task - 1) << 48 | moment << 40 | what the moment is about
 TASK_SHIFT = WHAT_BITS + 8
 
@@ -162,7 +162,7 @@ class Run(Generic[R]):
         self._turns.append(task.number - 1 << TASK_SHIFT | moment.number << WHAT_BITS | what)
         self._marks.append(self.machine.cursor >> 1)
         self.position += 1
-        if not self.position & LOOK_AT_JOURNAL and self.machine.journal_bytes > self.journal_limit:
+        if self.position % LOOK_AT_JOURNAL == 0 and self.machine.journal_bytes > self.journal_limit:
             self._go_on_unrecorded()
 
     def _go_on_unrecorded(self) -> None:
@@ -216,16 +216,24 @@ class Run(Generic[R]):
             return
         self.last_task = call
         self._stale = self.recorded  # an actor that joins later needs to know the place: replay first
+        turns, marks, journal = self._turns.append, self._marks.append, machine.journal
+        at, steps = call.at, 0
         try:
-            while len(self.tasks) == 1:
-                if self.recorded:
-                    self._mark(call)
-                call.at = at = send()
-                if at[0].lock and self.waits_for(call):
+            while len(self.tasks) == 1 and steps < LOOK_AT_JOURNAL:
+                if self.recorded:  # the same as _mark, in place: this is the innermost loop of every call
+                    turns(at[0].number << WHAT_BITS | at[1])
+                    marks(len(journal) >> 1)
+                    steps += 1
+                at = send()
+                if at[0].lock and machine.blockers(at[0].lock, at[1], call.number):
                     break
         except StopIteration as end:
             call.result, call.done = end.value, True
+        call.at = at
+        self.position += steps
         self._ended_at = machine.cursor
+        if machine.journal_bytes > self.journal_limit:
+            self._go_on_unrecorded()
 
     def tell(self, task: Task) -> str:
         """One sentence: what a task waits for, and who has it."""
@@ -310,7 +318,7 @@ class Run(Generic[R]):
 
         Raises :class:`BrokenUserCode`, with the line, for whatever the code raises.
         """
-        machine, step = self.machine, self.position
+        machine, step = self.machine, len(self._turns)
         if self._replaying:
             answer, end = self._answers[step]
             machine.redo(end)

@@ -18,11 +18,8 @@ def choose(run: Run[Any]) -> Task | None:
     the turn goes on, or a rival would burn its ten passes while the call stands still. Who only waits for time (a disc,
     somebody who holds a page for a while) acts when nobody else can.
     """
-    inside = next((task for task in run.tasks if not task.at[0].others and not task.done), None)
-    if inside:
-        return inside
-    able = [task for task in run.tasks if task.released and not task.done and not run.waits_for(task)]
-    ready = [task for task in able if not waits_for_time(task)]
+    can_act = able(run)
+    ready = [task for task in can_act if not waits_for_time(task)]
     new = [task for task in ready if task.at[0] is START and task is not run.call]
     if new:
         return new[0]
@@ -30,7 +27,15 @@ def choose(run: Run[Any]) -> Task | None:
     if last in ready and last.at[0] is not PASS:
         return last
     later = [task for task in ready if task.number > last.number]
-    return next(iter([*later, *ready, *able]), None)
+    return next(iter([*later, *ready, *can_act]), None)
+
+
+def able(run: Run[Any]) -> list[Task]:
+    """The tasks that can act next, by number: one alone where a task stands at a moment that lets nobody in between."""
+    for task in run.tasks:
+        if not task.at[0].others and not task.done:
+            return [task]
+    return [task for task in run.tasks if task.released and not task.done and not run.waits_for(task)]
 
 
 def waits_for_time(task: Task) -> bool:

@@ -111,6 +111,11 @@ class State:
         return len(self._log) if self.recording else self._cursor
 
     @property
+    def journal(self) -> array[int]:
+        """What was recorded: two integers a change. To look at only."""
+        return self._log
+
+    @property
     def journal_bytes(self) -> int:
         """Bytes that the journal takes: two integers a change and one pointer a structure."""
         return 8 * (len(self._log) + len(self._values))

@@ -105,7 +105,7 @@ def html(scene: Scene) -> str:
     main = _step_html(scene) + _entries_html(scene) + _stage_html(scene) + below
     return (
         f'<div class="numakit-scene"><div class="nk-columns"><h3 class="nk-head">{escape(headline(scene))}</h3>'
-        f'{_track_html(scene)}<div class="nk-main">{main}</div></div></div>'
+        f'<div class="nk-main">{main}</div>{_track_html(scene)}</div></div>'
     )
 
 
@@ -218,11 +218,12 @@ def _arrow(pte: PteScene) -> str:
     blocked = pte.kind == "migration entry"
     dash = ' stroke-dasharray="5 4"' if blocked else ""
     end = '<path d="M6 2v12" stroke-width="3"/>' if blocked else '<path d="M12 3 5 8l7 5"/>'
-    turn = ' transform="matrix(-1 0 0 1 200 0)"' if pte.leads_to == "new" else ""
+    to_new = pte.leads_to == "new"
+    turn, side = (' transform="matrix(-1 0 0 1 200 0)"', "xMaxYMid") if to_new else ("", "xMinYMid")
     way = f"leads to the {pte.leads_to} frame" + (", but whoever comes has to wait" if blocked else "")
     return (
-        f'<svg viewBox="0 0 200 16" preserveAspectRatio="{"xMaxYMid" if pte.leads_to == "new" else "xMinYMid"}" '
-        f'role="img" aria-label="{way}" fill="none" stroke="currentColor" stroke-width="2">'
+        f'<svg viewBox="0 0 200 16" width="200" height="16" preserveAspectRatio="{side}" role="img" '
+        f'aria-label="{way}" fill="none" stroke="currentColor" stroke-width="2">'
         f'<g{turn}><path d="M6 8h188"{dash}/>{end}</g></svg>'
     )
 

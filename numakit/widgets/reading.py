@@ -18,12 +18,14 @@ from numakit.moments import (
     GET_NEW_PAGE,
     GET_USER_PAGES,
     HOLD,
+    LOCK_BUFFERS,
     LOCK_NEW_PAGE,
     MMAP_READ,
     MMAP_WRITE,
     PASS,
     PUT_BACK_NEW,
     PUT_USER,
+    RELEASE,
     RMAP_LOCK,
     START,
     ZAP_PTE,
@@ -35,7 +37,7 @@ from numakit.timeline.task import Task
 #: Moments that are about an address: its page number in the mm that the task works on.
 ABOUT_AN_ADDRESS = frozenset({FOLLOW_PAGE, FAULT, COPY_PTE, ZAP_PTE, CHANGE_PTE, GET_USER_PAGES})
 #: Moments that are about no page: the task itself, an mm, a pass, an element of an array, a mapping.
-ABOUT_NO_PAGE = frozenset({START, MMAP_READ, MMAP_WRITE, DRAIN, PASS, PUT_USER, RMAP_LOCK, HOLD})
+ABOUT_NO_PAGE = frozenset({START, MMAP_READ, MMAP_WRITE, DRAIN, PASS, PUT_USER, RMAP_LOCK, HOLD, RELEASE, LOCK_BUFFERS})
 
 
 class Turn(NamedTuple):

@@ -182,7 +182,7 @@ def stage_of(m: MachineState, reading: Reading, step: int, changes: list[Change]
         page = _page_at(m, place, changes) if place else None
     else:
         page = turn.about
-    if page is None:
+    if page is None or page >= m.nr_frames:
         return Stage(place=place)
     attempt = reading.attempt_at(step, page)
     if attempt:

@@ -41,6 +41,7 @@ from numakit.moments import (
     PUT_BACK_NEW,
     PUT_USER,
     READ_WAIT,
+    RELEASE,
     REMOVE_ENTRY,
     RMAP_LOCK,
     SET_MAPPING,
@@ -338,4 +339,5 @@ SENTENCES: dict[Moment, Callable[[Act], str]] = {
     CHANGE_PTE: lambda act: f"{act.who} changes the protection of the PTE at {act.address}.",
     GET_USER_PAGES: _get_user_pages,
     HOLD: lambda act: f"{act.who} lets go.",
+    RELEASE: lambda act: f"{act.who} drops its references: a migration of the page can succeed from now on.",
 }

@@ -13,7 +13,7 @@ from numakit.timeline.run import Run
 from numakit.widgets import picture
 from numakit.widgets.scene import Scene, scene
 
-BUTTONS = (("first", "⏮ First"), ("back", "◀ Back"), ("forward", "Forward ▶"), ("last", "Last ⏭"))
+BUTTONS = (("first", "|◀ First"), ("back", "◀ Back"), ("forward", "Forward ▶"), ("last", "Last ▶|"))
 
 
 class Stepper(widgets.VBox):  # type: ignore[misc]

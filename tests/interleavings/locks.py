@@ -20,12 +20,11 @@ from tests.interleavings.world import (
     Scenario,
     broken,
     finish,
-    last_step_of,
     moments_of,
     new_world,
     newest_token,
     passes_of,
-    place_in,
+    steps_of,
 )
 
 # -- the page lock
@@ -57,6 +56,7 @@ def check_a_forced_pass_sleeps_for_a_locked_page(kernel: Kernel) -> None:
 def check_a_lock_that_is_never_released_is_named(kernel: Kernel) -> None:
     """Nobody can run: the text says who waits for whom, up to the one who keeps the lock."""
     world = new_world(kernel)
+    page = world.page()
     run = world.move()
     run.when("DRAIN").for_ever().do(world.shell.hold_page_lock, world.area[0])
     run.when("PASS", in_pass=3).do(world.shell.munmap, world.area)
@@ -66,7 +66,7 @@ def check_a_lock_that_is_never_released_is_named(kernel: Kernel) -> None:
     except Stuck as stuck:
         text = str(stuck)
     assert text.splitlines() == [
-        f"move_pages waits in lock_page for the lock of page {world.page()}, held by I/O",
+        f"move_pages waits in lock_page for the lock of page {page}, held by I/O",
         "I/O keeps what it holds for ever",
         f"munmap waits in down_write for mmap_sem of mm {world.shell.mm}, held by move_pages",
     ]
@@ -119,7 +119,7 @@ def check_a_fork_of_the_target_waits_for_the_call(kernel: Kernel) -> None:
     run = world.move()
     born = run.when("COPY").do(world.shell.fork, "child")
     assert finish(run).status == [1, 1]
-    assert place_in(run, "fork", "MMAP_WRITE") >= last_step_of(run, "move_pages") - 1
+    assert min(steps_of(run, "fork", "COPY_PTE")) > max(steps_of(run, "move_pages", "PUT_BACK_NEW"))
     assert [pte.node for pte in map(born.result.pte, world.area)] == [1, 1]
     before = world.shell.read(world.area)
     assert born.result.write(world.area) == 0
@@ -136,8 +136,8 @@ def check_a_munmap_of_the_target_waits_and_a_fault_waits_behind_it(kernel: Kerne
     touched = run.when("COPY").do(shell.write, other)
     assert finish(run).status == [1, 1]
     assert (unmapped.result, touched.result) == (0, 0)
-    assert place_in(run, "munmap", "ZAP_PTE") > last_step_of(run, "move_pages") - 2
-    assert place_in(run, "write", "FAULT") > last_step_of(run, "munmap")
+    assert min(steps_of(run, "munmap", "ZAP_PTE")) > max(steps_of(run, "move_pages", "PUT_BACK_NEW"))
+    assert min(steps_of(run, "write", "FAULT")) > max(steps_of(run, "munmap", "ZAP_PTE"))
     assert [len(vma) for vma in shell.vmas] == [1]
     assert shell.read(other[0]) == newest_token(world.machine)
     world.see_quiet()
@@ -150,7 +150,7 @@ def check_faults_of_the_target_go_on_while_nobody_wants_to_write(kernel: Kernel)
     run = world.move()
     run.when("COPY").do(world.shell.write, other)
     assert finish(run).status == [1]
-    assert last_step_of(run, "write") < place_in(run, "move_pages", "COPY")
+    assert max(steps_of(run, "write")) < min(steps_of(run, "move_pages", "COPY"))
     world.see_quiet()
 
 

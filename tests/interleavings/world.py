@@ -68,9 +68,13 @@ class World:
 
     def see_quiet(self) -> None:
         """Nothing is left of the run: no lock, no migration entry, no verdict; the machine is sound."""
-        assert left_in_flight(self.machine) == []
-        assert self.machine.inconsistencies() == []
+        self.see_quiet_without_changes()
         self.machine.migrate_prep()
+        assert self.machine.inconsistencies() == []
+
+    def see_quiet_without_changes(self) -> None:
+        """The same, and the machine's future is not forgotten."""
+        assert left_in_flight(self.machine) == []
         assert self.machine.inconsistencies() == []
 
 
@@ -110,14 +114,9 @@ def passes_of(run: Run[Any]) -> int:
     return sum(step.moment.name == "PASS" and step.task is run.call for step in run.steps)
 
 
-def place_in(run: Run[Any], task: str, moment: str) -> int:
-    """The first step that a task made from a moment."""
-    return next(s.number for s in run.steps if (s.task.name, s.moment.name) == (task, moment))
-
-
-def last_step_of(run: Run[Any], task: str) -> int:
-    """The last step of a task."""
-    return max(step.number for step in run.steps if step.task.name == task)
+def steps_of(run: Run[Any], task: str, moment: str = "") -> list[int]:
+    """The steps that a task made, all or those from one moment."""
+    return [s.number for s in run.steps if s.task.name == task and moment in ("", s.moment.name)]
 
 
 def newest_token(machine: Machine) -> int:
