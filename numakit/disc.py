@@ -11,9 +11,8 @@ from numakit.abi import EIO
 from numakit.kernels.functions import kernel_function
 from numakit.machine.frames import clear_flag, get_page, put_page, set_flag
 from numakit.machine.locks import lock_page, unlock_page
-from numakit.machine.pagecache import file_system_of, page_index, page_mapping
-from numakit.machine.state import PG_DIRTY, PG_SWAPCACHE, MachineState
-from numakit.machine.swap import swap_contents
+from numakit.machine.pagecache import disc_of, file_system_of, page_index, page_mapping
+from numakit.machine.state import PG_DIRTY, MachineState
 from numakit.moments import END_WRITEBACK, HOLD, START_WRITEBACK
 from numakit.timeline.task import Steps, Task
 
@@ -53,11 +52,12 @@ def writepage(m: MachineState, page: int) -> int:
 
 
 def set_page_writeback(m: MachineState, page: int, disc: int) -> None:
-    """The disc begins to read the frame; what it writes to swap is what stands in it now."""
+    """The disc begins to read the frame; what it writes is what stands in it now."""
     assert ("writeback", page) not in m.table, f"page {page} is under writeback already"
     m.put(("writeback", page), disc)
-    if m.flags[page] & PG_SWAPCACHE:
-        m.set(swap_contents(m), page_index(m, page), m.contents[page])
+    blocks = disc_of(m, page_mapping(m, page))
+    if blocks:
+        m.set(blocks, page_index(m, page), m.contents[page])
 
 
 def end_page_writeback(m: MachineState, page: int) -> None:

@@ -14,12 +14,13 @@ from numakit.machine.pagecache import (
     SWAPPER_SPACE,
     add_to_page_cache,
     attach_buffers,
+    disc_of,
     file_system_of,
     slots_of,
     space_of,
 )
 from numakit.machine.state import PG_ACTIVE, PG_SWAPCACHE, PG_UPTODATE, MachineState
-from numakit.machine.swap import add_to_swap_cache, swap_contents, swap_map
+from numakit.machine.swap import add_to_swap_cache, swap_map
 from numakit.machine.vma import (
     PTE_DIRTY,
     PTE_NONE,
@@ -160,6 +161,8 @@ def do_file_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]
 def read_page(m: MachineState, mapping: int, index: int) -> int | None:
     """A page of a file comes into memory, near the CPU that runs: page cache, buffers and LRU. None if memory is
     full.
+
+    A file system without a disc gives zeroes. On a disc something is written already, which the first read finds out.
     """
     page = alloc_page_near(m)
     if page is None:
@@ -168,7 +171,12 @@ def read_page(m: MachineState, mapping: int, index: int) -> int | None:
     if file_system_of(m, mapping).buffers:
         attach_buffers(m, page)
     set_flag(m, page, PG_UPTODATE)
-    write_contents(m, page)
+    blocks = disc_of(m, mapping)
+    if blocks and blocks[index]:
+        m.set(m.contents, page, blocks[index])
+    elif blocks:
+        write_contents(m, page)
+        m.set(blocks, index, m.contents[page])
     lru_cache_add(m, page, m.current)
     return page
 
@@ -206,7 +214,7 @@ def read_swap_page(m: MachineState, slot: int) -> int | None:
     if page is None:
         return None
     add_to_swap_cache(m, page, slot)
-    m.set(m.contents, page, swap_contents(m)[slot])
+    m.set(m.contents, page, disc_of(m, SWAPPER_SPACE)[slot])
     set_flag(m, page, PG_UPTODATE | PG_ACTIVE)
     lru_cache_add(m, page, m.current)
     return page

@@ -69,7 +69,7 @@ def unmap_and_write(m: MachineState, page: int) -> Steps[bool]:
         add_to_swap_cache(m, page, slot)
         m.set(m.flags, page, m.flags[page] | PG_DIRTY)  # the slot has nothing of it yet
     rc = yield from try_to_unmap(m, page, False)
-    take_verdict(m, "page verdict", page)
+    take_verdict(m, "page verdict", m.current, page)
     if rc:
         return False
     if not m.flags[page] & PG_DIRTY:

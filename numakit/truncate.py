@@ -5,10 +5,17 @@ from __future__ import annotations
 from numakit.abi import PAGE_SHIFT
 from numakit.machine.frames import clear_flag, get_page, put_page
 from numakit.machine.locks import lock_page, lock_rmap, unlock_page, unlock_rmap
-from numakit.machine.pagecache import drop_buffers, page_has_buffers, remove_from_page_cache, slots_of, space_of
+from numakit.machine.pagecache import (
+    buffer_lock,
+    drop_buffers,
+    page_has_buffers,
+    remove_from_page_cache,
+    slots_of,
+    space_of,
+)
 from numakit.machine.state import PG_DIRTY, MachineState
 from numakit.machine.vma import PTE_NONE, Pte, VmAreaStruct, pte_address, zap_pte
-from numakit.moments import SLEEP_ON_WRITEBACK, TRUNCATE_PAGE, ZAP_PTE
+from numakit.moments import LOCK_BUFFERS, SLEEP_ON_WRITEBACK, TRUNCATE_PAGE, ZAP_PTE
 from numakit.timeline.task import Steps
 
 
@@ -41,7 +48,7 @@ def unmap_mapping_range(m: MachineState, mapping: int, first: int) -> Steps[None
 
 def truncate_inode_pages(m: MachineState, mapping: int, first: int) -> Steps[None]:
     """Take the pages of a file from index ``first`` on out of the page cache; each is locked for that, and its
-    writeback awaited.
+    writeback and the I/O of its buffers awaited.
 
     A page that somebody still holds lives on without a mapping until the last reference is dropped.
     """
@@ -54,6 +61,8 @@ def truncate_inode_pages(m: MachineState, mapping: int, first: int) -> Steps[Non
             yield from lock_page(m, page)
             while ("writeback", page) in m.table:
                 yield SLEEP_ON_WRITEBACK, page
+            while page_has_buffers(m, page) and buffer_lock(m, page) in m.table:
+                yield LOCK_BUFFERS, page
             if slots[index] == page + 1:  # else a migration has put another page in its place
                 truncate_complete_page(m, page)
             unlock_page(m, page)

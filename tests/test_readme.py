@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clone import ROOT
+from tools.pictures import ON_ITS_WAY, a_migration, draw_migration, step_on_the_way
 
 README = ROOT / "README.md"
 DOCUMENTS = [README, ROOT / "CHANGELOG.md", ROOT / "docs" / "ARCHITECTURE.md", ROOT / "exercises" / "README.md"]
@@ -41,6 +42,19 @@ def test_commands_of_the_readme_are_targets_of_the_makefile() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     assert 'pip install "numakit[lab]"' in commands
     assert "$ numakit lab" in commands
+
+
+def test_picture_of_the_readme_can_be_drawn_anew_and_shows_what_its_text_says(tmp_path: Path) -> None:
+    """Its text alternative is told of the run that is drawn."""
+    draw_migration(tmp_path / "migration.png")
+    assert (tmp_path / "migration.png").read_bytes().startswith(b"\x89PNG")
+    _, area, run = a_migration()
+    run.first()
+    assert area.nodes == [2] * 10
+    run.goto(step_on_the_way(area, run, ON_ITS_WAY))
+    assert area.nodes == [0] * 4 + [None] + [2] * 5
+    (alternative,) = re.findall(r"!\[(.*?)\]", README.read_text(encoding="utf-8"))
+    assert "four are on node 0, the fifth is on its way, five are still on node 2" in alternative
 
 
 @every_document

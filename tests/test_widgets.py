@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from numakit import MPOL_MF_MOVE_ALL, Machine, Process, Run, Topology, Vma
-from numakit.moments import COPY, COUNT, MOMENTS, PASS, TREE_LOCK
+from numakit.moments import COPY, COUNT, COUNT_AND_SLOT, MOMENTS, PASS, TREE_LOCK, UNLOCK_NEW_PAGE
 from numakit.widgets import Stepper, picture
 from numakit.widgets.changes import fresh_frames, net, tell_changes
 from numakit.widgets.reading import Reading
@@ -74,13 +74,26 @@ def _with_actors() -> Run[Any]:
     return run
 
 
+def _file() -> Run[Any]:
+    """Pages of a file with buffers, which a disc writes meanwhile."""
+    machine = _machine()
+    shell = machine.spawn("shell", uid=0, node=0)
+    file = machine.file("data", 4, "ext2")
+    area = shell.mmap(pages=4, shared=True, file=file)
+    shell.write(area[0:2])
+    run = machine.begin(shell.move_pages, 0, area[0:2], [1, 1])
+    run.when("PASS").do(file.write_back, 0)
+    run.finish()
+    return run
+
+
 def _unmapping() -> Run[Any]:
     machine = _machine()
     shell, area = _shell(machine)
     return machine.record(shell.munmap, area)
 
 
-RUNS: list[Callable[[], Run[Any]]] = [_moving, _in_kernel, _fault, _copy_on_write, _with_actors, _unmapping]
+RUNS: list[Callable[[], Run[Any]]] = [_moving, _in_kernel, _fault, _copy_on_write, _with_actors, _file, _unmapping]
 every_run = pytest.mark.parametrize("make", RUNS, ids=lambda make: make.__name__.strip("_"))
 
 
@@ -247,6 +260,14 @@ def test_old_and_new_frame_go_together_through_an_attempt() -> None:
         assert {(s.old and s.old.page, s.new and s.new.page) for s in shown} == {(attempt.old, attempt.new)}
 
 
+def test_the_new_frame_is_not_shown_before_it_is_had() -> None:
+    machine = _machine()
+    shell, area = _shell(machine)
+    run = machine.record(shell.move_pages, 0, area[0:1], [1])
+    (attempt,) = Reading(run).attempts
+    assert [scene(run, step).new for step in range(attempt.first + 1)] == [None] * (attempt.first + 1)
+
+
 def test_attempts_end_where_the_next_begins() -> None:
     attempts = Reading(_moving()).attempts
     assert len(attempts) == 12
@@ -331,6 +352,16 @@ def test_a_count_that_is_too_high_is_said_with_its_holder() -> None:
     assert "2 references where 1 may be" in shown.sentence
     assert shown.old is not None
     assert dict(f[:2] for f in shown.old.fields)["held by"] == "move_pages, a pipe of shell"
+
+
+@every_run
+def test_a_count_is_said_to_be_refused_exactly_where_the_call_rolls_back(make: Callable[[], Run[Any]]) -> None:
+    run = make()
+    counts = [step for step in run.steps if step.moment in (COUNT, COUNT_AND_SLOT)]
+    for step in counts:
+        then = next(later.moment for later in run.steps[step.number + 1 :] if later.task is step.task)
+        assert ("Roll back" in scene(run, step.number + 1).sentence) == (then is UNLOCK_NEW_PAGE)
+    assert counts or make in (_fault, _copy_on_write, _unmapping)
 
 
 def test_who_sleeps_is_shown_with_who_is_in_the_way() -> None:

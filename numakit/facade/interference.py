@@ -156,7 +156,7 @@ def parse_interference(line: str) -> Interference:
 def parse_time(text: str) -> When:
     """The time of a text ``COUNT #2, page 7, in pass 0``."""
     match = _TIME_PARTS.fullmatch(text)
-    if not match or match["nth"] and not int(match["nth"]):
+    if not match or (match["nth"] and not int(match["nth"])):
         raise ValueError(f"{shown(text)} is no time: COUNT #2, page 7, in pass 0")
     page, in_pass = (int(match[name]) if match[name] else None for name in ("page", "in_pass"))
     return When(moment_named(match["moment"]), int(match["nth"] or 1), page, in_pass)

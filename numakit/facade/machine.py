@@ -29,7 +29,7 @@ from numakit.moments import DRAIN, PUT_BACK
 from numakit.reclaim import reclaim_pages
 from numakit.syscalls.report import Report, report_migrate_pages
 from numakit.tables import html_table
-from numakit.timeline.run import JOURNAL_LIMIT
+from numakit.timeline.run import ASKING, JOURNAL_LIMIT
 from numakit.timeline.task import Steps
 from numakit.topology import Topology
 
@@ -227,7 +227,7 @@ class Machine(MachineState):
         return run
 
     def _run(self, prepared: Prepared[R], recorded: bool) -> Run[R]:
-        if self.run is None or not self.run.asking:
+        if not self._asks():
             self.refuse_the_past()
         return Run(self, prepared.task(), prepared.present, recorded=recorded, journal_limit=JOURNAL_LIMIT)
 
@@ -238,16 +238,25 @@ class Machine(MachineState):
         full.
         """
         self._online(node)
-        if self.run is None or not self.run.asking:
+        if not self._asks():
             self.refuse_the_past()
             self.current = KERNEL_CODE
         return alloc_page_on(self, node)
 
     def free_page(self, page: int) -> None:
         """Give back a frame that :meth:`alloc_page` gave, and that was not used."""
-        if not noted_holders(self, view_frame(self, page).page)[KERNEL_CODE]:
-            raise ValueError(f"page={page}: not a frame that alloc_page() gave to you")
-        put_page(self, page, KERNEL_CODE)
+        holder = self.current if self._asks() else KERNEL_CODE
+        used = view_frame(self, page).count != 1 or self.mapping[page] or self.flags[page]
+        if used or not noted_holders(self, page)[holder]:
+            raise ValueError(f"page={page}: not a frame that alloc_page() gave to you, or it was used")
+        put_page(self, page, holder)
+
+    def _asks(self) -> bool:
+        """Whether this machine waits for a new_page_t of the reader's. Raises ValueError if another one does."""
+        asking = ASKING.get()
+        if asking not in (None, self):
+            raise ValueError("this is another machine than the one that asks for a new page")
+        return asking is self
 
     def cells(self, number: int, fill: int = 0) -> Cells:
         """Integers that belong to the machine: for statuses that a new_page_t points at, and for what it has to

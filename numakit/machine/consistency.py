@@ -122,6 +122,8 @@ def left_in_flight(m: MachineState) -> list[str]:
         if isinstance(key, tuple) and key[0] in (
             "rmap lock",
             "writeback",
+            "buffer lock",
+            "buffers held",
             "call",
             "return",
             "entry",

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from numakit.machine.frames import get_page, put_page
+from numakit.machine.references import holder_name
 from numakit.machine.state import PG_SWAPCACHE, MachineState
 from numakit.timeline.state import Memory
 
@@ -21,13 +22,15 @@ SWAPPER_SPACE = 1  #: the number of the swapper's address space
 class AddressSpace(NamedTuple):
     """What the pages of a file belong to.
 
-    ``slots`` numbers an array: index -> pfn + 1, 0 for a page that is not in memory. ``size``: how many pages the
-    file has; a file that was truncated has fewer than slots. ``name``: empty for shared anonymous memory, which goes
-    with its last area.
+    ``slots`` numbers an array: index -> pfn + 1, 0 for a page that is not in memory. ``disc`` numbers another: index
+    -> contents on the disc, 0 for a page that was never read or written. ``size``: how many pages the file has; a
+    file that was truncated has fewer than slots. ``name``: empty for shared anonymous memory, which goes with its
+    last area.
     """
 
     file_system: str
     slots: int
+    disc: int
     size: int
     name: str
 
@@ -60,8 +63,10 @@ FILE_SYSTEMS: Mapping[str, FileSystem] = MappingProxyType(
 def new_address_space(m: MachineState, file_system: str, pages: int, name: str = "") -> int:
     """The number of a new file of so many pages, none of them in memory."""
     number = m.next("address_spaces")
-    slots = m.new_array(pages, "i", label=f"page cache of {name or f'file {number}'}")
-    m.put(("mapping", number), AddressSpace(file_system, slots, pages, name))
+    called = name or f"file {number}"
+    slots = m.new_array(pages, "i", label=f"page cache of {called}")
+    disc = m.new_array(pages if FILE_SYSTEMS[file_system].writepage else 0, "q", label=f"disc blocks of {called}")
+    m.put(("mapping", number), AddressSpace(file_system, slots, disc, pages, name))
     return number
 
 
@@ -91,6 +96,11 @@ def page_index(m: MachineState, page: int) -> int:
 def slots_of(m: MachineState, mapping: int) -> Memory:
     """The slots of an address space."""
     return m.arrays[space_of(m, mapping).slots]
+
+
+def disc_of(m: MachineState, mapping: int) -> Memory:
+    """What lies on the disc for each page of an address space; empty for a file system without a disc."""
+    return m.arrays[space_of(m, mapping).disc]
 
 
 def page_has_buffers(m: MachineState, page: int) -> bool:
@@ -130,11 +140,23 @@ def attach_buffers(m: MachineState, page: int) -> None:
     m.set(m.private, page, 1)
 
 
-def drop_buffers(m: MachineState, page: int) -> bool:
-    """Take the buffers off a page, with their reference (try_to_free_buffers). False if somebody holds them: a
-    journal, I/O.
+def buffer_lock(m: MachineState, page: int) -> tuple[str, int]:
+    """The key under which the table has the task that has locked the buffers of a page."""
+    return "buffer lock", m.mapping[page] << 32 | m.index[page]
+
+
+def buffers_held_by(m: MachineState, page: int) -> str:
+    """Who keeps the buffers of a page from being taken off it: a journal, or I/O that has them locked; else an empty
+    string (buffer_busy).
     """
-    if ("buffers held", m.mapping[page], m.index[page]) in m.table:
+    holder: str = m.table.get(("buffers held", m.mapping[page], m.index[page]), "")
+    locker = m.table.get(buffer_lock(m, page))
+    return holder or (holder_name(m, locker) if locker else "")
+
+
+def drop_buffers(m: MachineState, page: int) -> bool:
+    """Take the buffers off a page, with their reference (try_to_free_buffers). False if somebody holds them."""
+    if buffers_held_by(m, page):
         return False
     m.set(m.private, page, 0)
     put_page(m, page)
@@ -144,4 +166,5 @@ def drop_buffers(m: MachineState, page: int) -> bool:
 def drop_address_space(m: MachineState, mapping: int) -> None:
     """A nameless file whose last area is gone, and whose pages were truncated, ends."""
     m.drop_array(space_of(m, mapping).slots)
+    m.drop_array(space_of(m, mapping).disc)
     m.put(("mapping", mapping), None)

@@ -128,6 +128,8 @@ class MachineState(State):
             # Keys hold the mapping as it stands in the frame field; moments carry it shifted to be positive.
             owner = self.table.get(("rmap lock", what - RMAP_SHIFT))
             return (owner,) if owner and owner != me else ()
+        if lock == "buffer lock":  # of the page's place in its file; the subject of a moment has room for the page only
+            what = self.mapping[what] << 32 | self.index[what]
         owner = self.table.get((lock, what))
         return (owner,) if owner and owner != me else ()
 
@@ -135,9 +137,12 @@ class MachineState(State):
         """A lock for a sentence: "the lock of page 7"."""
         if lock == "mmap_sem":
             return f"mmap_sem of mm {what}"
-        return {"page": f"the lock of page {what}", "writeback": f"writeback of page {what}"}.get(
-            lock, f"the {lock} lock"
-        )
+        names = {
+            "page": f"the lock of page {what}",
+            "writeback": f"writeback of page {what}",
+            "buffer lock": f"the lock of the buffers of page {what}",
+        }
+        return names.get(lock, f"the {lock} lock")
 
     def refuse_the_past(self) -> None:
         """Raise :class:`InThePast` unless the machine shows its newest state."""

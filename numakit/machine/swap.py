@@ -17,18 +17,11 @@ def swap_on(m: MachineState, pages: int) -> None:
     number = new_address_space(m, "swap", pages, "the swap disc")
     assert number == SWAPPER_SPACE
     m.put("swap map", m.new_array(pages, "i", label="PTEs that lead to swap slot"))
-    m.put("swap contents", m.new_array(pages, "q", label="contents of swap slot"))
 
 
 def swap_map(m: MachineState) -> Memory:
     """How many PTEs lead to each slot."""
     number: int = m.table["swap map"]
-    return m.arrays[number]
-
-
-def swap_contents(m: MachineState) -> Memory:
-    """The contents token that lies in each slot."""
-    number: int = m.table["swap contents"]
     return m.arrays[number]
 
 
@@ -60,13 +53,20 @@ def swap_duplicate(m: MachineState, slot: int) -> None:
 
 
 def free_swap_and_cache(m: MachineState, slot: int) -> None:
-    """A PTE no longer leads to a slot. If it was the last one, a page that only the swap cache holds is dropped.
-
-    A page that somebody has locked, or holds, stays in the swap cache until reclaim finds it.
-    """
+    """A PTE no longer leads to a slot. If it was the last one, a page that only the swap cache holds is dropped."""
     m.set(swap_map(m), slot, swap_map(m)[slot] - 1)
     page = slots_of(m, SWAPPER_SPACE)[slot] - 1
-    if swap_map(m)[slot] or page < 0 or m.owner[page] or m.count[page] != 1 or ("writeback", page) in m.table:
+    if page >= 0:
+        remove_exclusive_swap_page(m, page)
+
+
+def remove_exclusive_swap_page(m: MachineState, page: int) -> None:
+    """Drop a page from the swap cache, and free it, if no PTE leads to its slot and nobody else holds it.
+
+    One that somebody has locked, holds, or writes stays in the swap cache until reclaim finds it.
+    """
+    used = swap_map(m)[m.private[page] - 1]
+    if used or m.owner[page] or m.count[page] != 1 or ("writeback", page) in m.table:
         return
     get_page(m, page, m.current)
     clear_flag(m, page, PG_DIRTY)

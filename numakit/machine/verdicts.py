@@ -40,7 +40,7 @@ def decide_entry(m: MachineState, entry: int, value: int, row: str, **facts: Any
 
 def decide_page(m: MachineState, page: int, value: int, row: str, **facts: Any) -> int:
     """Note what was decided for a page that is being migrated; a later attempt may decide anew. Returns ``value``."""
-    m.put(("page verdict", page), Verdict(value, row, tuple(facts.items())))
+    m.put(("page verdict", m.current, page), Verdict(value, row, tuple(facts.items())))
     return value
 
 

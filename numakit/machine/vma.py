@@ -13,8 +13,8 @@ from typing import NamedTuple
 from numakit.abi import PAGE_SHIFT, PAGE_SIZE
 from numakit.machine.frames import get_page, put_page, set_flag
 from numakit.machine.references import forget_holder
-from numakit.machine.state import PG_DIRTY, MachineState
-from numakit.machine.swap import free_swap_and_cache
+from numakit.machine.state import PG_DIRTY, PG_SWAPCACHE, MachineState
+from numakit.machine.swap import free_swap_and_cache, remove_exclusive_swap_page
 from numakit.timeline.state import Memory
 
 # A PTE: pfn << PTE_PFN | bits | type. None, present, a migration entry that will be read-only or writable again, or
@@ -163,6 +163,8 @@ def zap_pte(m: MachineState, pte: Pte) -> None:
     value = pte.value
     if value & PTE_TYPE == PTE_PRESENT:
         unmap_pte(m, pte)
+        if m.flags[value >> PTE_PFN] & PG_SWAPCACHE:
+            remove_exclusive_swap_page(m, value >> PTE_PFN)
         return
     m.set(pte.table, pte.at, PTE_NONE)
     if value & PTE_TYPE == PTE_SWAP:

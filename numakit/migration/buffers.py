@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numakit.kernels.functions import kernel_function
 from numakit.machine.frames import get_page, put_page
-from numakit.machine.pagecache import page_has_buffers
+from numakit.machine.pagecache import buffer_lock, page_has_buffers
 from numakit.machine.state import MachineState
 from numakit.migration.migrate_page import migrate_page, migrate_page_copy, migrate_page_move_mapping
 from numakit.moments import LOCK_BUFFERS, MOVE_BUFFERS
@@ -22,9 +22,9 @@ def buffer_migrate_page(m: MachineState, newpage: int, page: int) -> Steps[int]:
     rc = yield from migrate_page_move_mapping(m, newpage, page)
     if rc:
         return rc
-    key = ("buffer lock", m.mapping[page] << 32 | m.index[page])
+    key = buffer_lock(m, page)
     while m.table.get(key):
-        yield LOCK_BUFFERS, key[1]
+        yield LOCK_BUFFERS, page
     m.put(key, m.current)
     yield MOVE_BUFFERS, page
     m.set(m.private, newpage, m.private[page])

@@ -9,7 +9,14 @@ from numakit.abi import EAGAIN, EINVAL, EIO
 from numakit.disc import clear_page_dirty_for_io, writepage
 from numakit.kernels.functions import kernel_function
 from numakit.machine.locks import lock_page
-from numakit.machine.pagecache import drop_buffers, file_system_of, page_has_buffers, page_mapping, space_of
+from numakit.machine.pagecache import (
+    buffers_held_by,
+    drop_buffers,
+    file_system_of,
+    page_has_buffers,
+    page_mapping,
+    space_of,
+)
 from numakit.machine.state import PG_DIRTY, MachineState
 from numakit.machine.verdicts import decide_page
 from numakit.migration.migrate_page import migrate_page
@@ -28,8 +35,8 @@ def fallback_migrate_page(m: MachineState, newpage: int, page: int) -> Steps[int
     if page_has_buffers(m, page):
         yield RELEASE_BUFFERS, page
         if not drop_buffers(m, page):
-            held = m.table[("buffers held", m.mapping[page], m.index[page])]
-            return decide_page(m, page, -EAGAIN, "buffers", holder=held, file=space_of(m, m.mapping[page]).name)
+            facts = {"holder": buffers_held_by(m, page), "file": space_of(m, m.mapping[page]).name}
+            return decide_page(m, page, -EAGAIN, "buffers", **facts)
     return (yield from migrate_page(m, newpage, page))
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from numakit.machine.frames import alloc_page_on
-from numakit.machine.state import MachineState
-from numakit.timeline.run import BrokenUserCode
+from numakit.machine.state import FRAME_FIELDS, MachineState
+from numakit.timeline.run import BrokenUserCode, place_of
 from numakit.timeline.state import Memory
 
 
@@ -30,6 +30,10 @@ class Cells(Sequence[int]):
     def memory(self) -> Memory:
         """The integers as the machine keeps them."""
         return self._m.arrays[self._number]
+
+    def belongs_to(self, m: MachineState) -> bool:
+        """Whether they are cells of that machine."""
+        return self._m is m
 
     def __len__(self) -> int:
         return len(self.memory)
@@ -55,18 +59,32 @@ class ResultPointer:
         self._index = 0
 
     def point_to(self, status: Cells | Memory, i: int) -> None:
-        """Have the status written to ``status[i]``. Raises TypeError or IndexError for what is no place of the
-        machine.
-        """
+        """Have the status written to ``status[i]``. Raises IndexError for an element that does not exist."""
         memory = status.memory if isinstance(status, Cells) else status
-        if not isinstance(memory, memoryview):
-            raise TypeError(f"status={status!r}: cells of the machine are wanted: machine.cells(n)")
         self._memory, self._index = memory, range(len(memory))[i]
+
+    def same_as(self, other: ResultPointer) -> None:
+        """Point where another one points."""
+        self._memory, self._index = other._memory, other._index
 
     def write(self, m: MachineState, value: int) -> None:
         """Write the status, if somebody wants to have it."""
         if self._memory is not None:
             m.set(self._memory, self._index, value)
+
+
+class ResultPointerOfUser(ResultPointer):
+    """The ``result`` that a function of the reader's is given: it can point at cells of the machine, and nowhere else."""
+
+    def __init__(self, m: MachineState) -> None:
+        super().__init__()
+        self._m = m
+
+    def point_to(self, status: Cells | Memory, i: int) -> None:
+        """Have the status written to ``status[i]``. Raises TypeError or IndexError for what is no cell of the machine."""
+        if not isinstance(status, Cells) or not status.belongs_to(self._m):
+            raise TypeError(f"status={status!r}: cells of this machine are wanted: machine.cells(n)")
+        super().point_to(status, i)
 
 
 class NewPage(Protocol):
@@ -91,40 +109,62 @@ class UserNewPage:
     def __call__(self, m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
         """Ask the reader's function."""
         assert m.run is not None
-        newpage, pointer = m.run.ask(self._ask, m, page, private)
-        result._memory, result._index = pointer._memory, pointer._index
+        newpage, pointer = m.run.ask(self._ask, m, page, private, whose=self.function)
+        result.same_as(pointer)
         return newpage  # type: ignore[no-any-return]
 
     def _ask(self, m: MachineState, page: int, private: Any) -> tuple[int | None, ResultPointer]:
-        pointer = ResultPointer()
-        free = sum(m.nr_free(node) for node in m.node_ids)
-        counts = [m.count[page], m.mapcount[page], m.owner[page]]
+        pointer, began, free = ResultPointerOfUser(m), m.cursor, _nr_free(m)
         newpage = self.function(page, private, pointer)
-        taken = free - sum(m.nr_free(node) for node in m.node_ids)
+        taken = free - _nr_free(m)
         if newpage is not None:
             self._see_that_it_is_fresh(m, newpage, taken)
-        if taken != (newpage is not None):
+        if taken > (newpage is not None):
             self._complain(f"took {taken} frames and returned {'one' if newpage is not None else 'none'}")
-        if counts != [m.count[page], m.mapcount[page], m.owner[page]]:
-            self._complain(f"changed page {page}, the old one")
+        changed = changed_by_user(m, began, newpage)
+        if changed:
+            self._complain(f"was asked for a new page for page {page}, and changed {', '.join(changed)}")
         return newpage, pointer
 
     def _see_that_it_is_fresh(self, m: MachineState, newpage: Any, taken: int) -> None:
+        cure = "machine.alloc_page(node) gives a fresh one"
         if not isinstance(newpage, int) or isinstance(newpage, bool) or not 0 <= newpage < m.nr_frames:
-            self._complain(
-                f"returned {newpage!r}: a frame's number or None is wanted; machine.alloc_page(node) gives one"
-            )
-        used = m.mapcount[newpage] or m.mapping[newpage] or m.stamp[newpage] or m.owner[newpage]
-        if m.count[newpage] != 1 or used or taken < 1:
-            self._complain(
-                f"returned frame {newpage}, which it did not allocate just now: machine.alloc_page(node) gives a "
-                "fresh one"
-            )
+            self._complain(f"returned {newpage!r}: a frame's number or None is wanted; {cure}")
+        if m.count[newpage] and (m.count[newpage] != 1 or m.mapping[newpage] or m.stamp[newpage] or m.owner[newpage]):
+            self._complain(f"returned frame {newpage}, which is in use: {cure}")
+        if not m.count[newpage] or taken < 1:
+            self._complain(f"returned frame {newpage}, but did not allocate it from this machine just now: {cure}")
 
     def _complain(self, what: str) -> None:
-        code = getattr(self.function, "__code__", None) or getattr(type(self.function).__call__, "__code__", None)
-        where = f"line {code.co_firstlineno}: " if code else ""
-        raise BrokenUserCode(f"{where}get_new_page {what}")
+        raise BrokenUserCode(f"{place_of(self.function)}: get_new_page {what}")
+
+
+def _nr_free(m: MachineState) -> int:
+    return sum(m.nr_free(node) for node in m.node_ids)
+
+
+FREE_LISTS = ("free", "frames on the free stack", "frames never used yet")
+
+
+def changed_by_user(m: MachineState, began: int, newpage: int | None) -> list[str]:
+    """What a function of the reader's has changed since ``began`` that is none of its business: anything but cells, and
+    the frame that it took. What it undid again does not count.
+    """
+    before: dict[tuple[str, Any], Any] = {}
+    after: dict[tuple[str, Any], Any] = {}
+    names: dict[tuple[str, Any], str] = {}
+    for change in m.changes(began, m.cursor):
+        place = change.label, change.index
+        before.setdefault(place, change.before)
+        after[place], names[place] = change.after, m.place_name(change)
+    return [names[place] for place in before if before[place] != after[place] and not _may_change(*place, newpage)]
+
+
+def _may_change(label: str, index: Any, newpage: int | None) -> bool:
+    if label in FRAME_FIELDS and label not in FREE_LISTS:
+        return bool(index == newpage)
+    new_cells = label == "table" and (index == "arrays" or index[0] == "array")
+    return label in FREE_LISTS or label == "cells" or new_cells
 
 
 def to_node(node: int) -> NewPage:

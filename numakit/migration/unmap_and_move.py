@@ -40,7 +40,7 @@ def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: i
     newpage = get_new_page(m, page, private, result)
     if newpage is None:
         # The code of 2006 stops the whole call here; the text promises a status, and that the others go on.
-        verdict = m.table.get(("page verdict", page))
+        verdict = m.table.get(("page verdict", m.current, page))
         if verdict is None or verdict.value != -ENOMEM:
             decide_page(m, page, -ENOMEM, "full")
         move_to_lru(m, page)
@@ -55,9 +55,9 @@ def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: i
     if rc != -EAGAIN:
         move_to_lru(m, page)
     yield PUT_BACK_NEW, newpage
+    m.costs.thrown_away += m.count[newpage] == 1
     move_to_lru(m, newpage)
     m.costs.retries += rc == -EAGAIN
-    m.costs.thrown_away += m.mapping[newpage] == 0
     if rc == -EAGAIN:
         result.write(m, m.kernel.busy_status)
     else:
@@ -79,8 +79,10 @@ def lock_and_move(m: MachineState, newpage: int, page: int, force: bool) -> Step
         rc = yield from move_to_new_page(m, newpage, page)
     if rc:
         yield from remove_migration_ptes(m, page, page)
+    elif m.count[newpage] == 1:
+        decide_page(m, page, 0, "gone")  # its last user let go after we had looked: nobody took to the new page
     else:
-        take_verdict(m, "page verdict", page)  # an earlier attempt may have left one
+        take_verdict(m, "page verdict", m.current, page)  # an earlier attempt may have left one
     yield UNLOCK_PAGE, page
     unlock_page(m, page)
     return rc

@@ -66,7 +66,9 @@ def report_move_pages(
 def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | None:
     """What was decided for an entry. Only failures were noted on the way; the rest follows from the arrays."""
     value, page = m.arrays[record.outcome][entry], m.arrays[record.queued][entry] - 1
-    noted = take_verdict(m, "entry", m.current, entry) or (take_verdict(m, "page verdict", page) if page >= 0 else None)
+    noted = take_verdict(m, "entry", m.current, entry) or (
+        take_verdict(m, "page verdict", m.current, page) if page >= 0 else None
+    )
     if value == UNSET:
         return None
     if noted is None:
@@ -82,6 +84,8 @@ def report_migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: Ne
     ret = yield from migrate_pages(m, pages, get_new_page, private)
     verdicts = []
     for page, node in zip(pages, nodes, strict=True):
-        verdict = take_verdict(m, "page verdict", page) or Verdict(0, "moved", (("page", page), ("origin", node)))
+        verdict = take_verdict(m, "page verdict", m.current, page) or Verdict(
+            0, "moved", (("page", page), ("origin", node))
+        )
         verdicts.append(verdict)
     return Report(ret, Verdict(ret, "stayed" if ret else "all-moved"), (), tuple(verdicts), replace(m.costs))

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from os.path import dirname
+from contextvars import ContextVar
+from linecache import getline
+from os.path import dirname, sep
+from sysconfig import get_paths
 from traceback import extract_tb
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +23,10 @@ from numakit.timeline.task import Place, Task
 
 R = TypeVar("R")
 
-KIT = dirname(dirname(__file__))  #: where the kit's own code lies
+KIT = dirname(dirname(__file__)) + sep  #: where the kit's own code lies
+#: where no code of the user's lies: the kit, the standard library, installed packages
+NOT_THE_USERS = (KIT, "<frozen", *(get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")))
+ASKING: ContextVar[Any] = ContextVar("the machine that waits for an answer of the user's code", default=None)
 JOURNAL_LIMIT = 1 << 30  #: bytes of journal after which a run goes on unrecorded
 LOOK_AT_JOURNAL = 4096  #: how large the journal has become is looked at every so many steps
 WHAT_BITS = 40  #: a turn is packed as (task - 1) << 48 | moment << 40 | what the moment is about
@@ -33,6 +39,10 @@ class Stuck(Exception):
 
 class BrokenUserCode(Exception):
     """A function handed in by the user raised or broke its contract. The machine is as it was before the call."""
+
+
+class CalledBack(RuntimeError):
+    """A function handed in by the user makes a call of the model while one waits for its answer."""
 
 
 class Run(Generic[R]):
@@ -51,11 +61,10 @@ class Run(Generic[R]):
         recorded: bool = True,
         journal_limit: int = JOURNAL_LIMIT,
     ) -> None:
-        if machine.run is not None and machine.run.asking:
-            raise BrokenUserCode("the function calls back into the machine while a page is being migrated")
+        if ASKING.get() is not None:
+            raise CalledBack("the function calls back into the machine while a page is being migrated")
         self.machine, self.call, self.recorded, self.journal_limit = machine, call, recorded, journal_limit
         self.no_way_back = ""  #: why an originally recorded run cannot go back, else empty
-        self.asking = False  #: whether a function of the user runs just now
         self.last_task: Task | None = None  #: whose turn was last
         self.own_order = False  #: whether the turns were chosen by something else than the default schedule
         self._present = present
@@ -196,10 +205,8 @@ class Run(Generic[R]):
                 if task is None:
                     break
                 self.turn(task)
-        except BrokenUserCode:
-            self.asking = False
-            self.machine.goto(self._began_at)
-            self.machine.start_recording()
+        except (BrokenUserCode, KeyboardInterrupt):
+            self._call_off()
             raise
         sleepers = [task for task in self.tasks if task.released and not task.done]
         if sleepers:
@@ -254,6 +261,7 @@ class Run(Generic[R]):
         if not isinstance(step, int) or not 0 <= step <= len(self):
             raise ValueError(f"step={step!r}: this run has steps 0 to {len(self)} (the end)")
         self.machine.goto(2 * self._marks[step] if step < len(self) else self._ended_at)
+        self.machine.run = self  # whose tasks hold the references that are shown
         self.position, self._stale = step, True
         return self
 
@@ -271,7 +279,11 @@ class Run(Generic[R]):
                 task = choose(self)
                 if task is None:
                     break
-                self.turn(task)
+                try:
+                    self.turn(task)
+                except (BrokenUserCode, KeyboardInterrupt):
+                    self._call_off()
+                    raise
         return self
 
     def first(self) -> Run[R]:
@@ -312,31 +324,52 @@ class Run(Generic[R]):
 
     # -- code of the user
 
-    def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def _call_off(self) -> None:
+        """The user's code is broken, or was interrupted: the machine becomes what it was before the call."""
+        if not self.recorded or self._epoch != self.machine.journal_epoch:
+            return
+        self.machine.goto(self._began_at)
+        self.machine.start_recording()
+        self.recorded, self.no_way_back = False, "this run was called off: the machine is as it was before it"
+
+    def ask(self, function: Callable[..., Any], *arguments: Any, whose: Any) -> Any:
         """Call code of the user, once a step and never again: a replay hands the kept answer back and redoes what it
         wrote.
 
-        Raises :class:`BrokenUserCode`, with the line, for whatever the code raises.
+        Raises :class:`BrokenUserCode`, with the line of ``whose`` function it is, for whatever the code raises.
         """
         machine, step = self.machine, len(self._turns)
         if self._replaying:
             answer, end = self._answers[step]
             machine.redo(end)
             return answer
-        self.asking = True
+        token = ASKING.set(machine)
         try:
             answer = function(*arguments)
         except BrokenUserCode:
             raise
         except Exception as error:
-            raise BrokenUserCode(f"{_place(error)}: {type(error).__name__}: {error}") from error
+            what = str(error) if isinstance(error, CalledBack) else f"{type(error).__name__}: {error}"
+            raise BrokenUserCode(f"{_place(error) or place_of(whose)}: {what}") from error
         finally:
-            self.asking = False
+            ASKING.reset(token)
         self._answers[step] = answer, machine.cursor
         return answer
 
 
 def _place(error: Exception) -> str:
-    """Where in the user's code an error came from: the innermost frame outside the kit."""
-    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(KIT)]
-    return f"line {frames[-1].lineno} ({frames[-1].line})" if frames else "in the function"
+    """Where in the user's code an error came from: the innermost line that the user wrote; empty if there is none."""
+    lines = [line for line in extract_tb(error.__traceback__) if not line.filename.startswith(NOT_THE_USERS)]
+    return _line(lines[-1].lineno, lines[-1].line) if lines else ""
+
+
+def place_of(function: Any) -> str:
+    """The line where a function of the user's begins."""
+    while hasattr(function, "func"):  # functools.partial
+        function = function.func
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return _line(code.co_firstlineno, getline(code.co_filename, code.co_firstlineno)) if code else f"in {function!r}"
+
+
+def _line(number: int | None, text: str | None) -> str:
+    return f"line {number} ({text.strip()})" if text and text.strip() else f"line {number}"

@@ -5,9 +5,10 @@ bug, say) loads, and `warn.py` puts it into sentences.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from numakit.abi import MAX_NUMNODES
+from numakit.topology.idlists import shortened
 
 LOCAL_DISTANCE = 10
 """Distance of a node to itself (include/linux/topology.h)."""
@@ -35,12 +36,18 @@ class TopologyError(ValueError):
 
 
 class Node(NamedTuple):
-    """One NUMA node: `memory` in bytes, CPU numbers ascending, whether it is online, and its `kind`."""
+    """One NUMA node: `memory` in bytes, CPU numbers ascending, whether it is online, and its `kind`.
+
+    `free` is how much of the memory was free when the source was written, None where it does not tell: a moment's
+    news, that makes no difference to what machine it is. `cpus_known` is False where the source says nothing of CPUs.
+    """
 
     memory: int = 0
     cpus: tuple[int, ...] = ()
     online: bool = True
     kind: str = "ram"
+    free: int | None = None
+    cpus_known: bool = True
 
 
 class Description(NamedTuple):
@@ -79,23 +86,30 @@ def is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _short(value: object) -> str:
+    """A value for an error message: no integer is spelt out that Python would refuse to (4300 digits)."""
+    return shortened(repr(value)) if not is_int(value) or abs(cast(int, value)) < 1 << 128 else "a huge number"
+
+
 def _check_id(node: int) -> None:
     if not is_int(node):
-        raise TopologyError(f"node id {node!r} is not an integer")
+        raise TopologyError(f"node id {_short(node)} is not an integer")
     if not 0 <= node < MAX_NUMNODES:
-        raise TopologyError(f"node id {node} is out of range; allowed are 0 to {MAX_NUMNODES - 1}")
+        raise TopologyError(f"node id {_short(node)} is out of range; allowed are 0 to {MAX_NUMNODES - 1}")
 
 
 def _checked_node(i: int, node: Node) -> Node:
     if not is_int(node.memory) or not 0 <= node.memory <= MAX_MEMORY:
-        raise TopologyError(f"node {i}: memory={node.memory!r}; allowed are 0 to {MAX_MEMORY} bytes")
+        raise TopologyError(f"node {i}: memory={_short(node.memory)}; allowed are 0 to {MAX_MEMORY} bytes")
+    if node.free is not None and (not is_int(node.free) or not 0 <= node.free <= MAX_MEMORY):
+        raise TopologyError(f"node {i}: free={_short(node.free)}; allowed are None and 0 to {MAX_MEMORY} bytes")
     if not isinstance(node.online, bool):
-        raise TopologyError(f"node {i}: online={node.online!r}; allowed are True and False")
+        raise TopologyError(f"node {i}: online={_short(node.online)}; allowed are True and False")
     if node.kind not in KINDS:
-        raise TopologyError(f"node {i}: kind={node.kind!r}; allowed are {', '.join(KINDS)}")
+        raise TopologyError(f"node {i}: kind={_short(node.kind)}; allowed are {', '.join(KINDS)}")
     for cpu in node.cpus:
         if not is_int(cpu) or not 0 <= cpu < MAX_CPUS:
-            raise TopologyError(f"node {i}: cpus has {cpu!r}; allowed are integers from 0 to {MAX_CPUS - 1}")
+            raise TopologyError(f"node {i}: cpus has {_short(cpu)}; allowed are integers from 0 to {MAX_CPUS - 1}")
     if len(set(node.cpus)) != len(node.cpus):
         raise TopologyError(f"node {i}: cpus names a CPU twice")
     return node._replace(cpus=tuple(sorted(node.cpus)))
@@ -114,4 +128,4 @@ def _check_distances(nodes: Mapping[int, Node], distances: Distances) -> None:
             if i not in nodes or j not in nodes:
                 raise TopologyError(f"there is a distance from node {i} to node {j}, but not both nodes")
             if not is_int(value) or not 0 <= value <= UNREACHABLE:
-                raise TopologyError(f"distance={value!r} from node {i} to node {j}; allowed are 0 to {UNREACHABLE}")
+                raise TopologyError(f"distance={_short(value)} from node {i} to node {j}; allowed are 0 to {UNREACHABLE}")

@@ -1,6 +1,7 @@
 """A machine as a networkx graph, there and back.
 
-Vertices are node ids with the attributes memory (bytes), cpus, online and kind; edges carry `distance`. We
+Vertices are node ids with the attributes memory (bytes), cpus (None: unknown), online, kind, and free (bytes) where
+it is known; edges carry `distance`. We
 write a directed graph with a loop at each node, since real tables have asymmetric pairs and wrong diagonals;
 we read undirected ones too, and take 10 for a loop that is missing. The graph of a machine without a table of
 its own says so: graph.graph["distances"] == "assumed".
@@ -14,8 +15,9 @@ from typing import Any
 import networkx as nx
 
 from numakit.topology.description import LOCAL_DISTANCE, Description, Node, TopologyError
+from numakit.topology.idlists import shortened
 
-ATTRIBUTES = ("memory", "cpus", "online", "kind")
+ATTRIBUTES = ("memory", "cpus", "online", "kind", "free")
 
 
 def read_graph(graph: nx.Graph[Any]) -> Description:
@@ -36,17 +38,26 @@ def build_graph(description: Description) -> nx.DiGraph[int]:
     """A new graph; changing it changes nothing else."""
     graph: nx.DiGraph[int] = nx.DiGraph(name=description.name)
     for i, node in description.nodes.items():
-        graph.add_node(i, **node._asdict())
+        graph.add_node(i, **_attributes(node))
     for i, row in (description.distances or {}).items():
         graph.add_edges_from((i, j, {"distance": value}) for j, value in row.items())
     return graph
 
 
+def _attributes(node: Node) -> dict[str, Any]:
+    found = {"memory": node.memory, "cpus": node.cpus, "online": node.online, "kind": node.kind}
+    if not node.cpus_known:
+        found["cpus"] = None
+    return found if node.free is None else {**found, "free": node.free}
+
+
 def _read_node(i: Any, attributes: dict[str, Any]) -> Node:
     known = {key: attributes[key] for key in ATTRIBUTES if key in attributes}
     cpus: object = known.pop("cpus", ())
+    if cpus is None:
+        return Node(cpus_known=False, **known)
     if isinstance(cpus, str | bytes) or not isinstance(cpus, Iterable):
-        raise TopologyError(f"node {i!r}: cpus={cpus!r}; allowed is a sequence of CPU numbers")
+        raise TopologyError(f"node {i!r}: cpus={shortened(repr(cpus))}; allowed is a sequence of CPU numbers")
     return Node(cpus=tuple(cpus), **known)
 
 

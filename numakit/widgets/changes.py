@@ -20,7 +20,7 @@ from numakit.syscalls.move_pages import UNSET
 from numakit.timeline.state import Change
 
 PAGE_TABLE = re.compile(r"PTEs of mm (\d+) from (0x[0-9a-f]+)")
-PAGE_CACHE = re.compile(r"page cache of file (\d+)")
+PAGE_CACHE = re.compile(r"page cache of (.+)")
 FREE_LISTS = ("frames on the free stack", "frames never used yet")
 KINDS = {PTE_NONE: "none", PTE_PRESENT: "page", PTE_SWAP: "swap slot"}
 BITS = {PTE_WRITABLE: "writable", PTE_DIRTY: "dirty", PTE_YOUNG: "young"}
@@ -148,7 +148,7 @@ FRAME: dict[str, Callable[[MachineState, int], str]] = {
     "stamp": lambda m, value: "on its list" if value else "on no list",
 }
 FIELD_NAMES = {"owner": "", "stamp": "LRU"}
-HIDDEN = frozenset({"free", "private", "clock", "queued page of entry"})
+HIDDEN = frozenset({"free", "private", "clock", "queued page of entry", "vmstat"})
 
 
 def _tell_frame(m: MachineState, change: Change) -> Told:
@@ -214,7 +214,7 @@ def _tell_array(m: MachineState, change: Change) -> Told | None:
     cache = PAGE_CACHE.fullmatch(change.label)
     if cache:
         before, after = (f"page {slot - 1}" if slot else "empty" for slot in (change.before, change.after))
-        return Told(f"slot {change.index} of file {cache[1]}:", before, after)
+        return Told(f"{change.label}, slot {change.index}:", before, after)
     return Told(m.place_name(change) + ":", str(change.before), str(change.after))
 
 
@@ -250,6 +250,9 @@ STRUCTURES: dict[str, Callable[[MachineState, int, Any, Any], Told]] = {
     "mmap_sem": lambda m, mm, a, b: Told(f"mmap_sem of {mm_name(m, mm)}:", _semaphore(m, a), _semaphore(m, b)),
     "rmap lock": lambda m, n, a, b: Told(f"reverse map of {mapping_text(n)}:", _owner(m, a), _owner(m, b)),
     "writeback": lambda m, page, a, b: Told(f"frame {page}: writeback", _owner(m, a), _owner(m, b), page, "writeback"),
+    "buffer lock": lambda m, key, a, b: Told(
+        f"buffers of file {key >> 32}, page {key & 0xFFFFFFFF}:", _owner(m, a), _owner(m, b)
+    ),
     "vma": lambda m, n, a, b: Told(f"area {n}:", _area(m, a), _area(m, b)),
     "process": lambda m, pid, a, b: Told(f"process {pid}:", _exists(a, a and a.name), _exists(b, b and b.name)),
     "pin": lambda m, n, a, b: Told("pin:", _exists(a, a and a.name), _exists(b, b and b.name)),

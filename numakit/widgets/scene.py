@@ -238,10 +238,11 @@ def _process(m: MachineState, task: Task) -> str:
 
 
 def _who(m: MachineState, task: Task) -> str:
-    """Who acts, for a sentence: "the call", "the write of child"."""
+    """Who acts, for a sentence: "the call", "the write of child", "the disc"."""
     if task.number == 1 and task.name not in PLAIN_ACCESSES:
         return "the call"
-    return f"the {_title(m, task)}"
+    name = _title(m, task)
+    return name if name.startswith(("a ", "the ")) else f"the {name}"
 
 
 def _task(m: MachineState, reading: Reading, task: Task, step: int) -> TaskScene:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from numakit.abi import PAGE_SHIFT, errno_name
 from numakit.machine.references import holder_name
@@ -118,9 +119,11 @@ class Act:
     @property
     def verdict(self) -> Verdict | None:
         """What was decided about the page in this step."""
-        key = ("page verdict", self.about)
-        noted = (c.after for c in reversed(self.changes) if c.label == "table" and c.index == key)
-        return next(noted, None)
+        for change in reversed(self.changes):
+            key = change.index if change.label == "table" and isinstance(change.index, tuple) else ("",)
+            if (key[0], key[-1]) == ("page verdict", self.about) and change.after:
+                return cast("Verdict", change.after)
+        return None
 
     def whose(self, pte: PteChange) -> str:
         """A changed PTE: "the PTE of shell at 0x10000000"."""
@@ -171,8 +174,8 @@ def _get_new_page(act: Act) -> str:
 
 
 def _freed(act: Act) -> str:
-    count = act.m.count[act.about]
-    if count > 1:
+    if act.verdict is None:
+        count = act.m.count[act.about]
         return f"{act.page} has {count} references, so somebody besides {act.who} still uses it: go on."
     return f"only {act.who} still holds {act.page}: everybody else let go, and there is nothing to move."
 
@@ -215,21 +218,18 @@ def _set_mapping(act: Act) -> str:
     return f"the new page, {act.about}, gets {mapping_text(mapping)} and index {index}, as the old one has them."
 
 
-def _count(expected: int, own: str) -> Callable[[Act], str]:
+def _count(allowed: str) -> Callable[[Act], str]:
     def text(act: Act) -> str:
         count = act.m.count[act.about]
         references = "1 reference" if count == 1 else f"{count} references"
-        if count == expected:
-            return f"{act.page} has {references}, {own}: nobody else can reach it, go on."
+        if act.verdict is None:
+            return f"{act.page} has {references}, {allowed}: nobody else can reach it, go on."
+        if act.verdict.row == "truncated":
+            return f"the slot no longer holds {act.page}: the file was truncated. Roll back."
+        expected = act.verdict.fact["expected"]
         return f"{act.page} has {references} where {expected} may be: somebody could still use it. Roll back."
 
     return text
-
-
-def _count_and_slot(act: Act) -> str:
-    if act.verdict and act.verdict.row == "truncated":
-        return f"the slot no longer holds {act.page}: the file was truncated. Roll back."
-    return _count(2, f"those of {act.who} and the page cache")(act)
 
 
 def _remove_entry(act: Act) -> str:
@@ -317,8 +317,8 @@ SENTENCES: dict[Moment, Callable[[Act], str]] = {
     LOCK_NEW_PAGE: lambda act: f"{act.who} locks the new page, {act.about}.",
     SET_MAPPING: _set_mapping,
     TREE_LOCK: lambda act: f"{act.who} takes the lock of the tree in which the page cache keeps {act.page}.",
-    COUNT_AND_SLOT: _count_and_slot,
-    COUNT: _count(1, "the one of the call"),
+    COUNT_AND_SLOT: _count("none but those of the call, the page cache and its buffers"),
+    COUNT: _count("the one of the call"),
     SWITCH: lambda act: f"the slot of the page cache leads to page {act.new} now, no longer to {act.page}.",
     COPY: lambda act: f"the contents go from page {act.about} to page {act.new}.",
     COPY_FLAGS: lambda act: f"page {act.new} takes over the flags; the old page, {act.about}, keeps none.",

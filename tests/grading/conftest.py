@@ -1,8 +1,9 @@
-"""The student's version is generated once; each test gets a copy of that course folder."""
+"""The student's version is generated once; each batch of submissions gets a copy of that course folder."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return course
 
 
-@pytest.fixture
-def course(released: Path, tmp_path: Path) -> Path:
-    """A course folder of this test's own: one gradebook is one file."""
-    return Path(shutil.copytree(released, tmp_path / "course"))
+@pytest.fixture(scope="session")
+def new_course(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes a course folder of one's own: a gradebook is one file."""
+    return lambda: Path(shutil.copytree(released, tmp_path_factory.mktemp("graded") / "course"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from tests.clone import ROOT
-from tests.grading.course import ASSIGNMENT, EXERCISE, answer, cell_named, grade
+from tests.grading.course import ASSIGNMENT, EXERCISE, Edit, Graded, answer, cell_named, grade
 
 TESTS = {"all-move": 2, "mixed-fates": 2, "nothing-to-move": 1, "few-calls": 1}
 SOURCE = ROOT / "exercises" / "source" / ASSIGNMENT / f"{EXERCISE}.ipynb"
@@ -51,48 +52,65 @@ def points(*earned: str) -> dict[str, float]:
     return {name: float(most if name in earned else 0) for name, most in TESTS.items()}
 
 
-def test_reference_solution_gets_full_marks(course: Path) -> None:
+def cheat(notebook: nbformat.NotebookNode) -> None:
+    """Make the tests easier, or have none."""
+    cell_named(notebook, "all-move").source = "assert True"
+    cell_named(notebook, "world").source = "def world(preset, random_seed): return None, [], 0"
+    notebook.cells.remove(cell_named(notebook, "mixed-fates"))
+
+
+#: student -> what is done to the version that was handed out
+CLASS: dict[str, Edit | None] = {
+    "ada": answer(reference_solution()),
+    "bob": None,
+    "eve": answer(TRUSTS_STATUS),
+    "kim": answer(TRUSTS_THE_RETURN_CODE),
+    "leo": answer(PAGE_BY_PAGE),
+    "mallory": cheat,
+}
+
+
+@pytest.fixture(scope="module")
+def graded(new_course: Callable[[], Path]) -> dict[str, Graded]:
+    """The whole class, graded in one go."""
+    return grade(new_course(), CLASS)
+
+
+def test_reference_solution_gets_full_marks(graded: dict[str, Graded]) -> None:
     """Or nobody could."""
-    graded = grade(course, "ada", answer(reference_solution()))
-    assert graded.points == points(*TESTS)
-    assert graded.score == sum(TESTS.values()) == 6
+    assert graded["ada"].points == points(*TESTS)
+    assert graded["ada"].score == sum(TESTS.values()) == 6
 
 
-def test_untouched_student_version_gets_nothing(course: Path) -> None:
+def test_untouched_student_version_gets_nothing(graded: dict[str, Graded]) -> None:
     """A test that passes without an answer would test nothing."""
-    graded = grade(course, "bob")
-    assert (graded.score, graded.points) == (0, points())
+    assert graded["bob"] == Graded(0, points())
 
 
 @pytest.mark.parametrize(
-    ("source", "earned"),
+    ("student", "earned"),
     [
-        pytest.param(TRUSTS_STATUS, ["all-move", "mixed-fates"], id="forgets that status may not be written"),
-        pytest.param(TRUSTS_THE_RETURN_CODE, ["all-move"], id="takes 0 for success of every page"),
-        pytest.param(PAGE_BY_PAGE, ["all-move", "nothing-to-move"], id="calls for each page"),
+        pytest.param("eve", ["all-move", "mixed-fates"], id="forgets that status may not be written"),
+        pytest.param("kim", ["all-move"], id="takes 0 for success of every page"),
+        pytest.param("leo", ["all-move", "nothing-to-move"], id="calls for each page"),
     ],
 )
-def test_wrong_answer_gets_the_points_of_what_is_right_in_it(course: Path, source: str, earned: list[str]) -> None:
+def test_wrong_answer_gets_the_points_of_what_is_right_in_it(
+    graded: dict[str, Graded], student: str, earned: list[str]
+) -> None:
     """Plausible mistakes, each told from the others."""
-    assert grade(course, "eve", answer(source)).points == points(*earned)
+    assert graded[student].points == points(*earned)
 
 
-def test_edited_and_deleted_test_cells_do_not_help(course: Path) -> None:
+def test_edited_and_deleted_test_cells_do_not_help(graded: dict[str, Graded]) -> None:
     """The originals are put back before grading."""
-
-    def cheat(notebook: nbformat.NotebookNode) -> None:
-        cell_named(notebook, "all-move").source = "assert True"
-        cell_named(notebook, "world").source = "def world(preset, random_seed): return None, [], 0"
-        notebook.cells.remove(cell_named(notebook, "mixed-fates"))
-
-    graded = grade(course, "mallory", cheat)
-    assert graded.score == 0
+    assert graded["mallory"].score == 0
 
 
-def test_endless_loop_is_ended(course: Path) -> None:
+def test_endless_loop_is_ended_and_the_class_is_graded(new_course: Callable[[], Path]) -> None:
     """Each cell has its time, shortened here; the grading goes on behind it."""
-    graded = grade(course, "zeno", answer(ENDLESS), "--ExecutePreprocessor.timeout=2")
-    assert (graded.score, graded.points) == (0, points())
+    late = grade(new_course(), {"zeno": answer(ENDLESS), "zoe": None}, "--ExecutePreprocessor.timeout=2")
+    assert late == {"zeno": Graded(0, points()), "zoe": Graded(0, points())}
 
 
 def test_student_version_shows_neither_solution_nor_hidden_tests(released: Path) -> None:

@@ -183,8 +183,6 @@ SCENARIOS = (
     Scenario(check_a_forced_pass_sleeps_for_a_locked_page, (never_sleeps_for_the_lock, forces_one_pass_too_late)),
     Scenario(check_a_lock_that_is_never_released_is_named, (never_sleeps_for_the_lock,)),
     Scenario(check_a_fork_of_the_target_waits_for_the_call, (pushes_in,)),
-    Scenario(
-        check_a_munmap_of_the_target_waits_and_a_fault_waits_behind_it, (pushes_in, overtakes_waiting_writers)
-    ),
+    Scenario(check_a_munmap_of_the_target_waits_and_a_fault_waits_behind_it, (pushes_in, overtakes_waiting_writers)),
     Scenario(check_faults_of_the_target_go_on_while_nobody_wants_to_write, (reads_alone,)),
 )

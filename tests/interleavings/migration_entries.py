@@ -243,5 +243,8 @@ SCENARIOS = (
     Scenario(check_a_fork_by_a_sharer_waits_for_the_walk_of_the_reverse_map, (no_lock_on_the_reverse_map,)),
     Scenario(check_a_fork_during_an_in_kernel_migration_makes_write_entries_read, (leaves_write_entries_writable,)),
     Scenario(check_a_rollback_turns_every_entry_back, (leaves_one_entry_at_the_rollback,)),
-    Scenario(check_the_walk_of_the_reverse_map_looks_at_each_pte_again, (unmaps_without_a_second_look, restores_without_a_second_look)),
+    Scenario(
+        check_the_walk_of_the_reverse_map_looks_at_each_pte_again,
+        (unmaps_without_a_second_look, restores_without_a_second_look),
+    ),
 )

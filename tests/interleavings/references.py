@@ -166,9 +166,7 @@ def check_a_page_whose_processes_exited_is_gone(kernel: Kernel) -> None:
 
 
 @broken("unmap_and_move")
-def moves_what_nobody_uses(
-    m: MachineState, get_new_page: NewPage, private: Any, page: int, force: bool
-) -> Steps[int]:
+def moves_what_nobody_uses(m: MachineState, get_new_page: NewPage, private: Any, page: int, force: bool) -> Steps[int]:
     """Nobody looks whether the page was freed under the call."""
     result = ResultPointer()
     yield GET_NEW_PAGE, page

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from errno import EBUSY, ENOENT
 
-from numakit import MPOL_MF_MOVE_ALL
 from numakit.kernels import Kernel
 from numakit.machine.frames import get_page
 from numakit.machine.state import MachineState
-from numakit.machine.vma import PTE_NONE, PTE_PFN, find_vma, pte_at
 from numakit.machine.verdicts import decide_entry
+from numakit.machine.vma import PTE_NONE, PTE_PFN, find_vma, pte_at
 from numakit.syscalls.move_pages import PageToNode
-from tests.interleavings.migration_entries import restores_without_a_second_look, unmaps_without_a_second_look
-from tests.interleavings.references import keeps_the_old_reference
+from tests.interleavings.migration_entries import (
+    restores_without_a_second_look,
+    unmaps_without_a_second_look,
+    uses_the_old_page,
+)
+from tests.interleavings.references import counts_nothing, keeps_the_old_reference
 from tests.interleavings.world import Scenario, broken, finish, moments_of, new_world, newest_token
 
 # -- another call
@@ -79,9 +83,9 @@ def follows_migration_entries(m: MachineState, mm: int, entry: PageToNode) -> in
 # -- sharers
 
 
-def pipeline(kernel: Kernel) -> list[tuple[str, int]]:
+def pipeline(kernel: Kernel, shared: bool = False) -> list[tuple[str, int]]:
     """Every moment at which others may act while a page with two PTEs is moved, with its number."""
-    world = new_world(kernel)
+    world = new_world(kernel, shared=shared)
     world.shell.fork("child")
     run = world.move_all()
     finish(run)
@@ -136,15 +140,36 @@ def check_a_sharer_that_writes_at_any_moment(kernel: Kernel) -> None:
     assert {"COUNT", "COPY", "REMOVE_ENTRY"} <= waited, "from unmapping on a writer waits"
 
 
+def check_a_write_to_shared_memory_at_any_moment_is_read_by_all(kernel: Kernel) -> None:
+    """Through a PTE, after a wait on its migration entry, or by a first touch through the page cache: none is lost."""
+    waits = set()
+    for touched in (True, False):
+        for moment in pipeline(kernel, shared=True):
+            world = new_world(kernel)
+            area = world.shell.mmap(1, shared=True)
+            others = [world.shell.fork("first"), world.shell.fork("second")]
+            world = replace(world, area=area)
+            world.shell.write(area)
+            others[0].read(area)
+            if touched:
+                others[1].read(area)
+            run = world.move_all()
+            run.when(*moment).do(others[1].write, area)
+            assert finish(run).status == [1], moment
+            readers = [world.shell, *others]
+            assert {reader.read(area[0]) for reader in readers} == {newest_token(world.machine)}, moment
+            assert {reader.page(area[0]) for reader in readers} == {world.page()}
+            waits |= {"ENTRY_WAIT", "READ_WAIT"} & set(moments_of(run, "write"))
+            world.see_quiet()
+    assert waits == {"ENTRY_WAIT", "READ_WAIT"}
+
+
 SCENARIOS = (
     Scenario(check_a_page_that_another_call_has_isolated_is_off_lru, (isolates_what_is_isolated,)),
     Scenario(check_a_page_that_another_call_has_unmapped_is_migrating, (follows_migration_entries,)),
     Scenario(check_two_calls_that_move_the_same_pages, (isolates_what_is_isolated,)),
-    Scenario(
-        check_a_sharer_that_exits_at_any_moment, (unmaps_without_a_second_look, restores_without_a_second_look)
-    ),
-    Scenario(
-        check_a_sharer_that_unmaps_at_any_moment, (unmaps_without_a_second_look, restores_without_a_second_look)
-    ),
+    Scenario(check_a_sharer_that_exits_at_any_moment, (unmaps_without_a_second_look, restores_without_a_second_look)),
+    Scenario(check_a_sharer_that_unmaps_at_any_moment, (unmaps_without_a_second_look, restores_without_a_second_look)),
     Scenario(check_a_sharer_that_writes_at_any_moment, (keeps_the_old_reference,)),
+    Scenario(check_a_write_to_shared_memory_at_any_moment_is_read_by_all, (uses_the_old_page, counts_nothing)),
 )

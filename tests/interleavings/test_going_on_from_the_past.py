@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,13 @@ from numakit.kernels import SEED
 from numakit.timeline.state import Diverged
 from numakit.timeline.task import Task
 from tests.interleavings.world import World, new_world
+
+ARGUMENTS: dict[str, Callable[[World], tuple[Any, ...]]] = {
+    "write": lambda world: (world.area,),
+    "munmap": lambda world: (world.area,),
+    "fork": lambda world: ("late",),
+    "exit": lambda world: (),
+}
 
 
 def in_flight() -> tuple[World, Process, Run[Any]]:
@@ -31,7 +39,7 @@ def states(run: Run[Any]) -> list[str]:
     return [run.goto(step).machine.fingerprint() for step in range(len(run) + 1)]
 
 
-@pytest.mark.parametrize("act", ["write", "exit", "munmap", "fork"])
+@pytest.mark.parametrize("act", ARGUMENTS)
 def test_another_actor_joins_at_any_step(act: str) -> None:
     """What was before the step is as it was; what comes after is another run that ends and leaves a sound machine."""
     world, child, run = in_flight()
@@ -39,9 +47,8 @@ def test_another_actor_joins_at_any_step(act: str) -> None:
     kept = [repr(step) for step in run.steps]
     for step in reversed(range(len(before))):
         run.goto(step)
-        arguments = {"write": [world.area], "munmap": [world.area], "exit": [], "fork": ["late"]}[act]
         if child.alive:
-            run.now.do(getattr(child, act), *arguments)
+            run.now.do(getattr(child, act), *ARGUMENTS[act](world))
             assert world.machine.fingerprint() == before[step]
         run.finish()
         assert all(task.done for task in run.tasks if task.released)

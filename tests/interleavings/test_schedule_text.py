@@ -11,6 +11,8 @@ import pytest
 from numakit import MPOL_MF_MOVE_ALL, Run, Stuck
 from numakit.facade.interference import SHOWN_TEXT, parse_schedule
 from numakit.kernels import SEED
+from numakit.syscalls.user_memory import UserArray
+from numakit.timeline.run import Run as Timeline
 from numakit.timeline.schedule import able
 from numakit.timeline.task import Task
 from tests.interleavings.world import World, new_world
@@ -19,9 +21,12 @@ Play = Callable[[World, Run[Any]], Any]
 
 
 def family() -> World:
-    """A world in which a child shares the shell's two pages; pids: shell 1, root 2, child 3."""
+    """A child shares the shell's two pages, and root has two arrays in memory; pids: shell 1, root 2, child 3."""
     world = new_world(SEED, pages=2)
     world.shell.fork("child")
+    room = world.root.mmap(1)
+    world.root.array(room[0], [0, 0], size=4)
+    world.root.array(room[0] + 64, [0, 0], size=4)
     return world
 
 
@@ -44,9 +49,8 @@ def actors_that_hold(world: World, run: Run[Any]) -> None:
 
 def another_call(world: World, run: Run[Any]) -> None:
     """A second migration, with arguments that have names and with arrays in the caller's memory."""
-    room = world.root.mmap(1)
-    targets = world.root.array(room[0], [0, 0], size=4)
-    status = world.root.array(room[0] + 64, [0, 0], size=4)
+    room = world.root.vmas[0].start
+    targets, status = UserArray(room, 2, 4), UserArray(room + 64, 2, 4)
     run.when("COPY", 2).do(
         world.root.move_pages, world.shell.pid, world.area, targets, flags=MPOL_MF_MOVE_ALL, status=status
     )
@@ -67,7 +71,7 @@ def in_any_order(world: World, run: Run[Any]) -> None:
     run.when("PASS").do(world.machine.process(3).write, world.area)
     die = Random(8)
 
-    def throw(run: Run[Any]) -> Task | None:
+    def throw(run: Timeline[Any]) -> Task | None:
         tasks = able(run)
         return die.choice(tasks) if tasks else None
 
@@ -83,8 +87,6 @@ def test_a_schedule_reads_back_and_plays_to_the_same_state(play: Play) -> None:
     world, again = family(), family()
     run = world.move_all()
     play(world, run)
-    if play is another_call:
-        prepare_arrays(again)
     text = str(run.schedule)
     assert str(parse_schedule(text)) == text
     assert parse_schedule(text) == run.schedule
@@ -92,13 +94,6 @@ def test_a_schedule_reads_back_and_plays_to_the_same_state(play: Play) -> None:
     assert replayed.play(text) == run.result
     assert [repr(step) for step in replayed.steps] == [repr(step) for step in run.steps]
     assert again.machine.fingerprint() == world.machine.fingerprint()
-
-
-def prepare_arrays(world: World) -> None:
-    """The arrays of another_call, in the same place."""
-    room = world.root.mmap(1)
-    world.root.array(room[0], [0, 0], size=4)
-    world.root.array(room[0] + 64, [0, 0], size=4)
 
 
 def test_a_stuck_schedule_reads_back_and_is_stuck_again() -> None:
@@ -218,14 +213,10 @@ def test_a_turn_of_one_that_cannot_act_is_refused(turns: str, told: str) -> None
 
 def test_a_sleeper_gets_no_turn() -> None:
     """Who waits for mmap_sem does not act, whatever the text says."""
-    world = family()
+    world, again = new_world(SEED), new_world(SEED)
     run = world.move()
-    unmapped = run.when("COPY").do(world.shell.munmap, world.area)
-    while not unmapped.began:
-        run.forward()
-    here = len(run)
-    run.forward(2)
-    head = str(run.schedule)
-    again = family()
-    with pytest.raises(ValueError, match=r"task 2 cannot act"):
-        again.move().play(f"{head}\nturns 1*{here} 2*9")
+    run.when("COPY").do(world.shell.munmap, world.area)
+    run.finish()
+    asleep = next(step.number for step in run.steps if step.task.name == "munmap") + 1
+    with pytest.raises(ValueError, match=f"at step {asleep} task 2 cannot act"):
+        again.move().play(f"{run.schedule}\nturns 1*{asleep - 1} 2*9")
