@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "numakit"
-PARTS = ("faults.py", "mmap.py", "fork.py", "pins.py", "rmap.py", "migration", "syscalls", "machine/locks.py")
+PARTS = (
+    "faults.py", "mmap.py", "fork.py", "pins.py", "rmap.py", "disc.py", "reclaim.py", "truncate.py", "migration",
+    "syscalls", "machine/locks.py",
+)  # fmt: skip
 FILES = sorted(f for part in PARTS for f in ([PACKAGE / part] if "." in part else (PACKAGE / part).rglob("*.py")))
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -130,6 +133,8 @@ def kept_outside_the_machine(tree: ast.Module, known: set[str]) -> Wrong:
                     name = root(node)
                     if name in variables:
                         yield node.lineno, f"{function.name}: changes {name}, a variable of the module"
+                    elif ast.unparse(node).startswith("m.costs."):
+                        pass  # counted for each task beside the state; a replay begins to count anew
                     elif name == "m" or (name in parameters and isinstance(node, ast.Subscript)):
                         yield node.lineno, f"{function.name}: writes to {ast.unparse(node)}, not through the door"
         defaults = [*arguments.defaults, *(d for d in arguments.kw_defaults if d)]

@@ -22,7 +22,7 @@ LAYERS = [
     ("topology",),
     ("kernels", "moments", "timeline"),
     ("machine",),
-    ("rmap", "faults", "mmap", "fork", "pins"),
+    ("rmap", "faults", "mmap", "fork", "pins", "disc", "reclaim", "truncate"),
     ("migration",),
     ("syscalls",),
     ("explain", "facade", "live"),

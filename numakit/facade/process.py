@@ -373,7 +373,7 @@ def check_area(pages: int, prot: int, address: int | None) -> None:
         raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
     if prot not in range(4):
         raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
-    if address is not None and address not in range(PAGE_SIZE, 1 << 46, PAGE_SIZE):
+    if address is not None and not (isinstance(address, int) and address in range(PAGE_SIZE, 1 << 46, PAGE_SIZE)):
         raise ValueError(f"address={address!r}: a multiple of {PAGE_SIZE} above 0 and below 2**46 is allowed")
 
 

@@ -1,10 +1,9 @@
 """A machine as a networkx graph, there and back.
 
 Vertices are node ids with the attributes memory (bytes), cpus (None: unknown), online, kind, and free (bytes) where
-it is known; edges carry `distance`. We
-write a directed graph with a loop at each node, since real tables have asymmetric pairs and wrong diagonals;
-we read undirected ones too, and take 10 for a loop that is missing. The graph of a machine without a table of
-its own says so: graph.graph["distances"] == "assumed".
+it is known; edges carry `distance`. We write a directed graph with a loop at each node, since real tables have
+asymmetric pairs and wrong diagonals; we read undirected ones too, and take 10 for a loop that is missing. The graph
+of a machine without a table of its own says so: graph.graph["distances"] == "assumed".
 """
 
 from __future__ import annotations

@@ -30,15 +30,13 @@ def parse_node_link(text: str, origin: str, name: str) -> Description:
     import networkx as nx
 
     try:
-        data = json.loads(text)
+        description = read_graph(nx.node_link_graph(_known(json.loads(text)), edges="edges"))
     except json.JSONDecodeError as error:
         raise TopologyError(f"{origin}, line {error.lineno}: this is not JSON ({error.msg})") from None
-    except (RecursionError, ValueError) as error:
-        raise TopologyError(f"{origin}: this JSON is too deep, or has a number of too many digits") from error
-    try:
-        description = read_graph(nx.node_link_graph(_known(data), directed=True, edges="edges"))
     except TopologyError as error:
         raise TopologyError(f"{origin}: {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise TopologyError(f"{origin}: this JSON is too deep, or has a number of too many digits") from error
     return description._replace(name=name) if description.name == "graph" else description
 
 

@@ -1,7 +1,7 @@
 """What the files below /sys/devices/system/node mean (Documentation/ABI/stable/sysfs-devices-node).
 
 online, possible    lists of node ids
-nodeN/meminfo       "Node 0 MemTotal: 8077312 kB"
+nodeN/meminfo       "Node 0 MemTotal: 8077312 kB", and MemFree
 nodeN/distance      one number for each online node, in ascending order of ids
 nodeN/cpulist       or cpumap, or a link cpuM for each CPU: kernels of 2006 have fewer of these than today's
 """
@@ -13,7 +13,8 @@ from numakit.topology.description import MAX_CPUS, MAX_MEMORY, UNREACHABLE, Desc
 from numakit.topology.idlists import decimal, format_list, parse_list, parse_mask
 from numakit.topology.readers.snapshot import CPUS, MEMINFO, NODES, Snapshot
 
-_MEMTOTAL = re.compile(r"(?:Node +[0-9]+ +)?MemTotal:(.*)")
+_MEMTOTAL = re.compile(r"(?:Node +[0-9]+ +)?(MemTotal):(.*)")
+_MEMFREE = re.compile(r"(?:Node +[0-9]+ +)?(MemFree):(.*)")
 
 
 def describe(snapshot: Snapshot, name: str) -> Description:
@@ -29,10 +30,11 @@ def describe(snapshot: Snapshot, name: str) -> Description:
     nodes = {i: Node(online=False) for i in {*possible, *folders}}
     notes = []
     for i in online:
-        memory = _memory(snapshot, f"{NODES}/node{i}/meminfo")
+        path = f"{NODES}/node{i}/meminfo"
+        memory = _memory(snapshot, path, _MEMTOTAL)
         if memory is None:
             notes.append(f"Node {i} has no meminfo: it is taken to be memory-less.")
-        nodes[i] = Node(memory or 0, _cpus(snapshot, i))
+        nodes[i] = Node(memory or 0, _cpus(snapshot, i), free=_memory(snapshot, path, _MEMFREE))
     return Description(name, nodes, _distances(snapshot, online), tuple(notes))
 
 
@@ -71,26 +73,28 @@ def _parsed_ids(snapshot: Snapshot, path: str, text: str) -> tuple[int, ...]:
         raise snapshot.error(path, 1, str(error)) from None
 
 
-def _memory(snapshot: Snapshot, path: str) -> int | None:
-    """Bytes of MemTotal, None where there is no such file."""
+def _memory(snapshot: Snapshot, path: str, wanted: re.Pattern[str]) -> int | None:
+    """Bytes of the line, None where there is no such file; MemTotal must be there, MemFree need not."""
     text = snapshot.text(path)
     if text is None:
         return None
     for number, line in enumerate(text.split("\n"), start=1):
-        match = _MEMTOTAL.fullmatch(line.strip())
+        match = wanted.fullmatch(line.strip())
         if match:
-            return _kilobytes(snapshot, path, number, match[1])
+            return _kilobytes(snapshot, path, number, match[1], match[2])
+    if wanted is _MEMFREE:
+        return None
     raise snapshot.error(path, text.count("\n") + 1, "there is no line with MemTotal")
 
 
-def _kilobytes(snapshot: Snapshot, path: str, line: int, text: str) -> int:
+def _kilobytes(snapshot: Snapshot, path: str, line: int, field: str, text: str) -> int:
     words = text.split()
     if len(words) != 2 or words[1] != "kB":
-        raise snapshot.error(path, line, "MemTotal needs a number and kB")
+        raise snapshot.error(path, line, f"{field} needs a number and kB")
     try:
         return decimal(words[0], MAX_MEMORY // 1024 + 1) * 1024
     except ValueError as error:
-        raise snapshot.error(path, line, f"MemTotal: {error}") from None
+        raise snapshot.error(path, line, f"{field}: {error}") from None
 
 
 def _cpus(snapshot: Snapshot, i: int) -> tuple[int, ...]:
@@ -134,7 +138,7 @@ def _row(snapshot: Snapshot, i: int, text: str | None, online: tuple[int, ...]) 
 
 def _whole_machine(snapshot: Snapshot) -> Node:
     """All memory and CPUs: what Linux makes of a machine without NUMA support."""
-    memory = _memory(snapshot, MEMINFO)
+    memory, free = _memory(snapshot, MEMINFO, _MEMTOTAL), _memory(snapshot, MEMINFO, _MEMFREE)
     if memory is None:
         raise TopologyError(f"{snapshot.origin}: neither {NODES}/node* nor {MEMINFO}: this is no sysfs snapshot")
     for path in (f"{CPUS}/online", f"{CPUS}/present"):
@@ -142,7 +146,7 @@ def _whole_machine(snapshot: Snapshot) -> Node:
         if text is None:
             continue
         try:
-            return Node(memory, parse_list(text, MAX_CPUS))
+            return Node(memory, parse_list(text, MAX_CPUS), free=free)
         except ValueError as error:
             raise snapshot.error(path, 1, str(error)) from None
-    return Node(memory, (0,))
+    return Node(memory, (0,), free=free)
