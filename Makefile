@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 LAB    :=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check test test-long notebooks format clean
+.PHONY: help lab check test test-long fuzz bench notebooks pictures format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,6 +24,15 @@ test: $(VENV)/.test ## everything, with the time of each part
 
 test-long: $(VENV)/.test ## the random tests with many more examples
 	$(BIN)/python tools/run_parts.py --long
+
+fuzz: $(VENV)/.test ## play N random worlds (make fuzz N=10000) and print the schedule of one that fails
+	$(BIN)/python tools/fuzz.py $(or $(N),10000)
+
+bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
+	$(BIN)/python benchmarks/pipeline.py --write
+
+pictures: $(VENV)/.test ## draw the pictures of the documentation
+	$(BIN)/python tools/pictures.py
 
 notebooks: $(VENV)/.test ## run every notebook and store its outputs
 	$(BIN)/python tools/regenerate_notebooks.py

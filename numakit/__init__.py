@@ -21,6 +21,7 @@ from numakit.abi import (
     PROT_READ,
     PROT_WRITE,
 )
+from numakit.allocators import by_preference, failing, interleaved, nearest_with_room, to_node
 from numakit.explain import MigrationResult, Result
 from numakit.facade.machine import Machine
 from numakit.facade.process import Process
@@ -50,4 +51,9 @@ __all__ = [
     "TopologyError",
     "Vma",
     "__version__",
+    "by_preference",
+    "failing",
+    "interleaved",
+    "nearest_with_room",
+    "to_node",
 ]

@@ -19,7 +19,8 @@ def main() -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="numakit-course")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to serve on, and no other.")
 @click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address.")
-def lab(folder: Path, port: int | None, browser: bool) -> None:
+@click.option("--solutions", is_flag=True, help="For lecturers: also copy the exercises with solutions, to grading/.")
+def lab(folder: Path, port: int | None, browser: bool, solutions: bool) -> None:
     """Open the course in JupyterLab.
 
     The course is copied to FOLDER first (numakit-course, if none is named). Files that are there already
@@ -29,7 +30,7 @@ def lab(folder: Path, port: int | None, browser: bool) -> None:
 
     try:
         require_jupyterlab()
-        copied = copy_course(folder)
+        copied = copy_course(folder, solutions=solutions)
     except (LabError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if copied.new:

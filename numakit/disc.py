@@ -74,16 +74,15 @@ def end_writeback(m: MachineState, page: int) -> Steps[int]:
 
 def write_for_a_while(m: MachineState, mapping: int, page: int) -> Steps[int]:
     """A flusher writes a dirty page of a file, and the disc takes until a later turn. 0, also where there is nothing
-    to write.
+    to write, or no disc that would take it: then the page stays dirty.
     """
     if page_mapping(m, page) != mapping:
         return 0
     get_page(m, page, m.current)
     yield START_WRITEBACK, page
     yield from lock_page(m, page)
-    written = (
-        page_mapping(m, page) == mapping and ("writeback", page) not in m.table and clear_page_dirty_for_io(m, page)
-    )
+    ours = page_mapping(m, page) == mapping and file_system_of(m, mapping).writepage == "submit_write"
+    written = ours and ("writeback", page) not in m.table and clear_page_dirty_for_io(m, page)
     if written:
         set_page_writeback(m, page, m.current)
     unlock_page(m, page)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, NoReturn
+
+from numakit.handout import student_version
 
 FIRST_PAGE = "notebooks/00-tour.ipynb"
 PACKAGE = Path(__file__).resolve().parent
@@ -42,19 +43,22 @@ def course_root() -> Path:
     raise LabError(f"the course is missing: there is no {FIRST_PAGE} with the package in {PACKAGE}")
 
 
-def copy_course(folder: Path) -> Copied:
-    """Give `folder` each file of the course that it lacks; a file that is there is never written to."""
+def copy_course(folder: Path, *, solutions: bool = False) -> Copied:
+    """Give `folder` each file of the course that it lacks; a file that is there is never written to.
+
+    Exercises come as students get them; with `solutions` the lecturer's sources come too, into grading/.
+    """
     root = course_root()
     copied = Copied([], [])
     if folder.exists() and folder.samefile(root):
         return copied
-    for source, place in _course_files(root):
+    for place, content in _course_files(root, solutions):
         target = folder / place
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            target.write_bytes(content)
             copied.new.append(place)
-        elif target.read_bytes() != source.read_bytes():
+        elif target.read_bytes() != content:
             copied.kept.append(place)
     return copied
 
@@ -79,12 +83,20 @@ def jupyterlab_command(folder: Path, *, port: int | None, browser: bool) -> list
     return command
 
 
-def _course_files(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Each file of the course, and its place in a reader's folder (exercises as they are handed out)."""
-    handed_out = root / "exercises" / "release"
-    exercises = handed_out if handed_out.is_dir() else root / "exercises"
-    for source, place in ((root / "notebooks", "notebooks"), (exercises, "exercises")):
-        for path in sorted(source.rglob("*")):
-            inside = path.relative_to(source)
-            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside.parts):
-                yield path, place / inside
+def _course_files(root: Path, solutions: bool) -> Iterator[tuple[Path, bytes]]:
+    """Each file of the course: its place in a reader's folder, and what stands in it."""
+    for path, inside in _files_in(root / "notebooks"):
+        yield "notebooks" / inside, path.read_bytes()
+    for path, inside in _files_in(root / "exercises" / "source"):
+        content = path.read_bytes()
+        yield "exercises" / inside, student_version(content) if path.suffix == ".ipynb" else content
+    for path, inside in _files_in(root / "exercises") if solutions else ():
+        yield "grading" / inside, path.read_bytes()
+
+
+def _files_in(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Each file below a folder, and its place there; nothing hidden, and nothing that a tool left."""
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside.parts):
+            yield path, inside

@@ -25,6 +25,7 @@ class Moment:
     what: str = field(compare=False)  #: what the kernel does next, one clause
     why: str = field(compare=False)  #: why the moment is there: the race that it prevents, or opens
     others: bool = field(default=True, compare=False)
+    subject: str = field(default="page", compare=False)  #: what the moment's number is: see SUBJECTS
     lock: str = field(default="", compare=False)
     number: int = field(default=0, compare=False)
 
@@ -32,13 +33,25 @@ class Moment:
         return self.name
 
 
+#: What the number that comes with a moment may be: a page (pfn), the page number of an address, a pass, an entry of the call,
+#: an mm; "": nothing that is worth telling.
+SUBJECTS = ("page", "address", "pass", "entry", "mm", "")
+
 MOMENTS: list[Moment] = []  #: every moment, by number
 
 
 def _row(
-    name: str, function: str, document: str, what: str, why: str, *, others: bool = True, lock: str = ""
+    name: str,
+    function: str,
+    document: str,
+    what: str,
+    why: str,
+    *,
+    others: bool = True,
+    lock: str = "",
+    subject: str = "page",
 ) -> Moment:
-    moment = Moment(name, function, document, what, why, others, lock, len(MOMENTS))
+    moment = Moment(name, function, document, what, why, others, subject, lock, len(MOMENTS))
     MOMENTS.append(moment)
     return moment
 
@@ -53,23 +66,23 @@ def moment_named(name: str | Moment) -> Moment:
 
 # fmt: off
 # -- a task, and mmap_sem
-START = _row("START", "-", "", "begin", "a task begins; nothing is held yet")
+START = _row("START", "-", "", "begin", "a task begins; nothing is held yet", subject="")
 MMAP_READ = _row("MMAP_READ", "down_read", "", "take mmap_sem for read",
-                 "while it is held nobody can add, cut or remove a VMA", lock="mmap_sem")
+                 "while it is held nobody can add, cut or remove a VMA", lock="mmap_sem", subject="mm")
 MMAP_WRITE = _row("MMAP_WRITE", "down_write", "", "take mmap_sem for write",
-                  "whoever changes the list of VMAs has to be alone; who comes after a waiting writer waits too", lock="mmap_sem")
+                  "whoever changes the list of VMAs has to be alone; who comes after a waiting writer waits too", lock="mmap_sem", subject="mm")
 
 # -- A.1: find the pages and take them off the LRU
 DRAIN = _row("DRAIN", "lru_add_drain_all", "A.1", "empty the pagevecs of all CPUs onto the LRU lists",
-             "a page that still waits in a pagevec is on no LRU list and could not be isolated")
+             "a page that still waits in a pagevec is on no LRU list and could not be isolated", subject="")
 FOLLOW_PAGE = _row("FOLLOW_PAGE", "follow_page", "A.1", "look up the page behind the address and take a reference",
-                   "until a reference is held the page may be unmapped and freed by another CPU")
+                   "until a reference is held the page may be unmapped and freed by another CPU", subject="address")
 ISOLATE = _row("ISOLATE", "isolate_lru_page", "A.1", "take the page off its LRU list, with a reference",
                "reclaim or another migration may have taken it off the list first")
 
 # -- the passes, A.2 and A.3
 PASS = _row("PASS", "migrate_pages", "A.3", "begin a pass over the pages that are left",
-            "a page that was busy is tried again, ten times in all; from the fourth pass on the kernel sleeps for it")
+            "a page that was busy is tried again, ten times in all; from the fourth pass on the kernel sleeps for it", subject="pass")
 GET_NEW_PAGE = _row("GET_NEW_PAGE", "get_new_page", "A.2", "ask the new_page_t for a new page",
                     "the target node may have filled up since the last pass")
 FREED = _row("FREED", "unmap_and_move", "", "look whether anybody but us still uses the page",
@@ -84,7 +97,7 @@ SLEEP_ON_WRITEBACK = _row("SLEEP_ON_WRITEBACK", "wait_on_page_writeback", "2", "
 TRY_TO_UNMAP = _row("TRY_TO_UNMAP", "try_to_unmap", "5", "turn the next PTE of the page into a migration entry",
                     "from here on an access through this PTE faults and waits; through the others it still reaches the old page")
 RMAP_LOCK = _row("RMAP_LOCK", "page_lock_anon_vma", "", "sleep until the reverse map is free",
-                 "a fork or munmap that changed the list of VMAs during the walk would make it miss a PTE", lock="rmap")
+                 "a fork or munmap that changed the list of VMAs during the walk would make it miss a PTE", lock="rmap", subject="")
 LOCK_NEW_PAGE = _row("LOCK_NEW_PAGE", "move_to_new_page", "3", "lock the new page",
                      "whoever finds it through the mapping before it is filled has to wait")
 SET_MAPPING = _row("SET_MAPPING", "move_to_new_page", "4", "give the new page the old one's mapping and index",
@@ -105,7 +118,7 @@ COUNT = _row("COUNT", "migrate_page_move_mapping", "7", "compare the reference c
 SWITCH = _row("SWITCH", "migrate_page_move_mapping", "9, 10, 11", "point the mapping's slot at the new page, and drop the tree lock",
               "count and slot were tested under the tree lock; from here on look-ups find the new page, locked", others=False)
 LOCK_BUFFERS = _row("LOCK_BUFFERS", "lock_buffer", "", "sleep until the buffers are unlocked",
-                    "I/O through a buffer must not meet it while it changes pages", lock="buffer lock")
+                    "I/O through a buffer must not meet it while it changes pages", lock="buffer lock", subject="")
 MOVE_BUFFERS = _row("MOVE_BUFFERS", "buffer_migrate_page", "", "carry the buffers over, with their reference",
                     "from here on they belong to the new page")
 COPY = _row("COPY", "migrate_page_copy", "12", "copy the contents",
@@ -121,10 +134,10 @@ PUT_BACK = _row("PUT_BACK", "move_to_lru", "20", "give the old page back to the 
                 "the old frame, if nobody refers to it any more, is freed when its pagevec is drained")
 PUT_BACK_NEW = _row("PUT_BACK_NEW", "move_to_lru", "20", "move the new page to the LRU",
                     "reclaim can find it again; after a failed attempt this is how the unused frame is freed")
-PUT_USER = _row("PUT_USER", "put_user", "", "copy a status to the caller's memory", "the caller's array may have been unmapped by now")
+PUT_USER = _row("PUT_USER", "put_user", "", "copy a status to the caller's memory", "the caller's array may have been unmapped by now", subject="entry")
 
 # -- what other CPUs do
-FAULT = _row("FAULT", "handle_mm_fault", "", "look at the PTE", "it may have changed since the fault was taken")
+FAULT = _row("FAULT", "handle_mm_fault", "", "look at the PTE", "it may have changed since the fault was taken", subject="address")
 ENTRY_WAIT = _row("ENTRY_WAIT", "migration_entry_wait", "5", "sleep until the page is unlocked, then fault again",
                   "a write that went through now would reach the old frame while it is copied, and be lost", lock="page")
 READ_WAIT = _row("READ_WAIT", "filemap_nopage", "3", "sleep until the file's page is unlocked and up to date",
@@ -133,12 +146,12 @@ SWAP_IN = _row("SWAP_IN", "do_swap_page", "", "lock the page that comes from swa
                "a page in the swap cache may be on its way to another frame; its lock is waited for")
 COPY_ON_WRITE = _row("COPY_ON_WRITE", "do_wp_page", "", "copy the page for the one who writes",
                      "allocating may sleep, so the PTE is compared again afterwards")
-COPY_PTE = _row("COPY_PTE", "copy_one_pte", "", "copy the next PTE to the child", "fork copies migration entries as they are")
-ZAP_PTE = _row("ZAP_PTE", "zap_pte_range", "", "drop the next PTE", "munmap and exit let go of the pages one by one")
+COPY_PTE = _row("COPY_PTE", "copy_one_pte", "", "copy the next PTE to the child", "fork copies migration entries as they are", subject="address")
+ZAP_PTE = _row("ZAP_PTE", "zap_pte_range", "", "drop the next PTE", "munmap and exit let go of the pages one by one", subject="address")
 CHANGE_PTE = _row("CHANGE_PTE", "change_pte_range", "", "change the protection of the next PTE",
-                  "a WRITE migration entry becomes READ, or the page would come back writable")
+                  "a WRITE migration entry becomes READ, or the page would come back writable", subject="address")
 GET_USER_PAGES = _row("GET_USER_PAGES", "get_user_pages", "", "take a reference for a device or a pipe",
-                      "from here on the page must keep its frame until the reference is dropped")
+                      "from here on the page must keep its frame until the reference is dropped", subject="address")
 START_WRITEBACK = _row("START_WRITEBACK", "write_cache_pages", "", "lock a dirty page to write it",
                        "somebody else may have written it, or taken it out of the file")
 END_WRITEBACK = _row("END_WRITEBACK", "end_page_writeback", "", "the disc answers: the write is done",
@@ -148,6 +161,6 @@ TRUNCATE_PAGE = _row("TRUNCATE_PAGE", "truncate_inode_pages", "", "lock the page
 SHRINK_PAGE = _row("SHRINK_PAGE", "shrink_page_list", "", "lock the page to free it", "somebody may be using or moving it")
 FREE_PAGE = _row("FREE_PAGE", "remove_mapping", "", "free the page if nobody else refers to it",
                  "it may have been found again through the page cache, or dirtied")
-HOLD = _row("HOLD", "get_user_pages", "", "let go", "a device or a driver keeps its reference, or its lock, for a while")
-RELEASE = _row("RELEASE", "put_page", "", "drop the references", "only then can a migration of the page succeed")
+HOLD = _row("HOLD", "get_user_pages", "", "let go", "a device or a driver keeps its reference, or its lock, for a while", subject="")
+RELEASE = _row("RELEASE", "put_page", "", "drop the references", "only then can a migration of the page succeed", subject="")
 # fmt: on

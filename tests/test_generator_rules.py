@@ -127,7 +127,9 @@ def kept_outside_the_machine(tree: ast.Module, known: set[str]) -> Wrong:
             match node:
                 case ast.Global() | ast.Nonlocal():
                     yield node.lineno, f"{function.name}: global or nonlocal"
-                case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in MUTATORS and root(value) in variables:
+                case ast.Call(func=ast.Attribute(value=value, attr=attr)) if (
+                    attr in MUTATORS and root(value) in variables
+                ):
                     yield node.lineno, f"{function.name}: {root(value)}.{attr}() changes a variable of the module"
                 case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
                     name = root(node)

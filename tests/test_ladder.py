@@ -111,9 +111,7 @@ def call_with_two_bad_entries(machine: Machine, rows: tuple[str, str]) -> Result
     wanted = [{"offline": 7, "cpuset": 1}.get(row, 0) for row in rows]
     pages = half_readable(caller, list(area), 8, [row == "pages-unreadable" for row in rows])
     nodes = half_readable(caller, wanted, 4, [row == "nodes-unreadable" for row in rows])
-    return caller.move_pages(
-        target.pid, caller.array(pages, list(area), 8), caller.array(nodes, wanted, 4), nr_pages=2
-    )
+    return caller.move_pages(target.pid, caller.array(pages, list(area), 8), caller.array(nodes, wanted, 4), nr_pages=2)
 
 
 def half_readable(process: Process, values: list[int], size: int, unreadable: list[bool]) -> int:

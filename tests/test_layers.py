@@ -25,7 +25,7 @@ LAYERS = [
     ("rmap", "faults", "mmap", "fork", "pins", "disc", "reclaim", "truncate"),
     ("migration",),
     ("syscalls",),
-    ("explain", "facade", "live"),
+    ("explain", "facade", "live", "allocators"),
     ("widgets", "plots"),
     ("__init__",),
     ("lab", "cli", "__main__"),
@@ -151,7 +151,10 @@ def test_an_upward_import_is_found(source: str, module: str) -> None:
     ("source", "module"),
     [
         ("from numakit.machine.lru import lru_list", "rmap"),
-        ("if TYPE_CHECKING:\n    from numakit.facade.run import Run\ndef f(run: Run) -> list[Run]: ...", "timeline.step"),
+        (
+            "if TYPE_CHECKING:\n    from numakit.facade.run import Run\ndef f(run: Run) -> list[Run]: ...",
+            "timeline.step",
+        ),
         ("import networkx", "topology.graph"),
     ],
 )

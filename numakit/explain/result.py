@@ -21,7 +21,7 @@ def _status_text(value: int | None) -> str:
     return "not written" if value is None else errno_name(value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What move_pages() answered.
 
@@ -64,8 +64,8 @@ class Result:
         return f"Entry {i}{where}: {value}. {explain_entry(verdict)}"
 
     def _entry(self, i: int) -> int:
-        if not 0 <= i < len(self.verdicts):
-            raise IndexError(f"i={i}: this call has entries 0 to {len(self.verdicts) - 1}")
+        if not isinstance(i, int) or not 0 <= i < len(self.verdicts):
+            raise IndexError(f"i={i!r}: this call has entries 0 to {len(self.verdicts) - 1}")
         return i
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -89,6 +89,8 @@ class Result:
         more = [f"... and {left} more entries"] if left > 0 else []
         rows = [row[:4] for row in self._rows()]
         return "\n".join([self.summary(), text_table(("entry", "address", "status", "row"), rows), *more])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         head = ("entry", "address", "status", "row", "why")

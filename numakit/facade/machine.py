@@ -57,6 +57,8 @@ class Machine(MachineState):
         scale: int | str = "auto",
         swap_pages: int | None = None,
     ) -> None:
+        if not isinstance(topology, Topology):
+            raise TypeError(f"topology={topology!r}: a Topology is wanted, such as Topology.preset('ring4')")
         super().__init__(topology, kernel, scale)
         if not any(self.nr_free(node) for node in self.node_ids):
             raise ValueError(f"topology={topology.name!r}: no node has memory")
@@ -218,6 +220,8 @@ class Machine(MachineState):
         """A run of a call that has not begun: say who acts meanwhile (``run.when``), then ``run.finish()`` or
         ``run.forward()``.
         """
+        if not isinstance(call, BoundCall):
+            raise TypeError(f"call={call!r}: a call and its arguments are wanted: machine.record(shell.write, address)")
         return self._run(call.prepare(*args, **kwargs), recorded=True)
 
     def record(self, call: BoundCall[P, R], *args: P.args, **kwargs: P.kwargs) -> Run[R]:
@@ -368,7 +372,7 @@ class Machine(MachineState):
 
     def __repr__(self) -> str:
         return (
-            f"<Machine {self.topology.name}: kernel {self.kernel.name}, {len(self.node_ids)} nodes, "
+            f"<Machine {self.topology.name}: rules of {self.kernel.title}, {len(self.node_ids)} nodes, "
             f"{self.nr_frames} frames, "
             f"{len(processes(self))} processes>"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numakit.abi import ESRCH, MPOL_MF_MOVE, PAGE_SIZE, PROT_READ, PROT_WRITE
@@ -99,6 +99,7 @@ class Process:
 
     def pte(self, address: int) -> PteView:
         """The PTE of an address now, in words."""
+        one_address(address)
         return view_pte(self._machine, self.mm, address)
 
     def __repr__(self) -> str:
@@ -295,7 +296,7 @@ class Process:
         """Somebody, I/O perhaps, locks the page behind an address and unlocks it at a later turn: an actor beside a
         call. 0, -EFAULT or -ENOMEM.
         """
-        addresses_of(address, "address")
+        one_address(address)
         return self._prepare("I/O", lambda m, me: hold_page_lock(m, me.mm, address))
 
     @Call
@@ -306,8 +307,7 @@ class Process:
         """
         if size not in (4, 8):
             raise ValueError(f"size={size!r}: 8 (pages) or 4 (nodes, status) bytes are allowed")
-        if not isinstance(address, int):
-            raise ValueError(f"address={address!r}: one address is wanted")
+        one_address(address)
         addresses_of([address, address + size * max(0, len(values) - 1)], "address")
         lowest, highest = (0, 2**64 - 1) if size == 8 else (-(2**31), 2**31 - 1)
         stored = argument(values, "values", lowest, highest)
@@ -332,6 +332,8 @@ class Process:
         element by element, and ``nr_pages`` may then be larger than what was stored. ``status``: a user array to
         write to; without it the result keeps the answers. Source: move_pages(2) and the text of commit 742755a1d8ce.
         """
+        if isinstance(pid, Process):
+            raise ValueError(f"pid={pid!r}: a number is wanted, process.pid; 0 is the caller itself")
         for name, value in (("pid", pid), ("flags", flags)):
             if not isinstance(value, int) or isinstance(value, bool):
                 raise ValueError(f"{name}={value!r}: a whole number is wanted")
@@ -367,6 +369,13 @@ def never_made(pid: int, ret: int) -> Report:
     return Report(ret, Verdict(ret, "no-process", (("pid", pid),)), (), ())
 
 
+def one_address(address: int) -> None:
+    """Raise ValueError for what is not one address."""
+    if not isinstance(address, int):
+        raise ValueError(f"address={address!r}: one address is wanted: area[0]")
+    addresses_of(address, "address")
+
+
 def check_area(pages: int, prot: int, address: int | None) -> None:
     """Raise ValueError for what cannot be an area."""
     if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
@@ -386,6 +395,8 @@ def argument(values: Sequence[int] | UserArray, name: str, lowest: int, highest:
     """A sequence copied, its elements checked to fit their type; a user array as it is. Raises ValueError."""
     if isinstance(values, UserArray):
         return values
+    if not isinstance(values, Iterable):
+        raise ValueError(f"{name}={values!r}: a sequence is wanted, one element for each page: [{values!r}]")
     copied = tuple(values)
     for i, value in enumerate(copied):
         if not isinstance(value, int) or not lowest <= value <= highest:

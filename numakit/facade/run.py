@@ -174,7 +174,7 @@ class Run(Timeline[R]):
 
     def _repr_html_(self) -> str:
         steps = self.steps[: SHOWN_STEPS if self.recorded else 0]
-        rows = [(s.number, s.task.name, s.moment.document, s.moment.function, s.moment.what, s.about) for s in steps]
+        rows = [(s.number, s.task.name, s.moment.document, s.moment.function, s.moment.what, s.subject) for s in steps]
         head = ("step", "who", "document", "function", "what happens", "about")
         more = f", the first {SHOWN_STEPS}" if len(self) > SHOWN_STEPS else ""
         return html_table(repr(self)[1:-1] + more, head, rows)

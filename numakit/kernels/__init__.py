@@ -20,6 +20,7 @@ class Kernel:
     """What a kernel does where kernels differ. The defaults are those of ``seed``, the contract of the 2006 text."""
 
     name: str
+    title: str  #: what readers call it
     source: str  #: where its rules are written down
     passes: int = 10  #: sweeps of migrate_pages() over the pages that are left
     polite_passes: int = 3  #: so many of them skip a page that is locked or under writeback; later ones sleep for it
@@ -37,11 +38,15 @@ class Kernel:
 
     def with_function(self, role: str, name: str) -> Kernel:
         """This kernel with another function in a role: ``kernel.with_function("try_to_unmap", "my_try_to_unmap")``."""
-        return replace(self, name=f"{self.name}+{name}", functions=MappingProxyType({**self.functions, role: name}))
+        title = f"{self.title}, with {name} as its {role}"
+        return replace(
+            self, name=f"{self.name}+{name}", title=title, functions=MappingProxyType({**self.functions, role: name})
+        )
 
 
 SEED = Kernel(
     "seed",
+    "the 2006 text",
     "the text of commit 742755a1d8ce, June 2006: 'sys_move_pages(): support moving of individual pages'",
 )
 

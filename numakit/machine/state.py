@@ -116,10 +116,10 @@ class MachineState(State):
 
     def blockers(self, lock: str, what: int, me: int) -> tuple[int, ...]:
         """The tasks that have to act before task ``me`` may pass a lock; empty if it may. 0 is somebody outside the
-        run.
+        run. Who waits for a page or a reverse map that it has locked itself is in its own way, for ever.
         """
         if lock == "page":
-            return (self.owner[what],) if self.owner[what] not in (0, me) else ()
+            return (self.owner[what],) if self.owner[what] else ()
         if lock == "mmap_sem":
             semaphore = self.table.get(("mmap_sem", what))
             ahead: tuple[int, ...] = semaphore.ahead_of(me) if semaphore else ()
@@ -127,7 +127,7 @@ class MachineState(State):
         if lock == "rmap":
             # Keys hold the mapping as it stands in the frame field; moments carry it shifted to be positive.
             owner = self.table.get(("rmap lock", what - RMAP_SHIFT))
-            return (owner,) if owner and owner != me else ()
+            return (owner,) if owner else ()
         if lock == "buffer lock":  # of the page's place in its file; the subject of a moment has room for the page only
             what = self.mapping[what] << 32 | self.index[what]
         owner = self.table.get((lock, what))

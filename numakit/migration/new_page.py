@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from numakit.machine.frames import alloc_page_on
 from numakit.machine.state import FRAME_FIELDS, MachineState
 from numakit.timeline.run import BrokenUserCode, place_of
 from numakit.timeline.state import Memory
@@ -165,12 +164,3 @@ def _may_change(label: str, index: Any, newpage: int | None) -> bool:
         return bool(index == newpage)
     new_cells = label == "table" and (index == "arrays" or index[0] == "array")
     return label in FREE_LISTS or label == "cells" or new_cells
-
-
-def to_node(node: int) -> NewPage:
-    """A new_page_t that takes every new page from one node."""
-
-    def new_page_on_node(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
-        return alloc_page_on(m, node)
-
-    return new_page_on_node

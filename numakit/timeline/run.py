@@ -16,7 +16,7 @@ from sysconfig import get_paths
 from traceback import extract_tb
 from typing import Any, Generic, TypeVar
 
-from numakit.moments import HOLD, MOMENTS, Moment
+from numakit.moments import HOLD, MOMENTS, Moment, moment_named
 from numakit.timeline.schedule import choose
 from numakit.timeline.step import RecordedSteps
 from numakit.timeline.task import Place, Task
@@ -254,6 +254,21 @@ class Run(Generic[R]):
         )
 
     # -- back, and on from the past
+
+    def find(self, moment: str | Moment, nth: int = 1, page: int | None = None) -> int:
+        """The step in which the call, or an actor, stood at ``moment`` for the ``nth`` time; only for ``page`` (pfn),
+        if given.
+
+        ``run.goto(run.find("COPY"))`` shows the machine just before the first copy. Raises ValueError if there was no
+        such step.
+        """
+        wanted, times = moment_named(moment), 0
+        for step in range(len(self)):
+            _, there, about = self.unpack(step)
+            times += there is wanted and page in (None, about)
+            if times == nth:
+                return step
+        raise ValueError(f"moment={wanted.name!r}: this run was there {times} times, not {nth}")
 
     def goto(self, step: int) -> Run[R]:
         """Show the machine as it was before ``step`` (``len(run)``: at the end). Nothing is forgotten."""

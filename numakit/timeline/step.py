@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from numakit.abi import PAGE_SHIFT
 from numakit.moments import Moment
 from numakit.tables import html_table
 from numakit.timeline.state import Change
@@ -40,6 +41,12 @@ class Step:
         return self.run.unpack(self.number)[2]
 
     @property
+    def subject(self) -> str:
+        """What the moment is about, in words: "page 7", "address 0x10000000", "pass 0"; empty for nothing."""
+        kind = self.moment.subject
+        return f"{kind} {self.about << PAGE_SHIFT:#x}" if kind == "address" else f"{kind} {self.about}" if kind else ""
+
+    @property
     def changes(self) -> list[Change]:
         """What the step changed, in order, each with the value before and after it."""
         return list(self.run.machine.changes(*self.run.journal_places(self.number)))
@@ -61,6 +68,9 @@ class RecordedSteps(Sequence[Step]):
 
     def __len__(self) -> int:
         return len(self._run)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} steps of {self._run.call.name}>"
 
     @overload
     def __getitem__(self, index: int) -> Step: ...

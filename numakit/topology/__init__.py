@@ -8,6 +8,8 @@ presets.py      machines by name
 idlists.py      the kernel's "0-3,8" and "00000000,0000010f"
 show.py         plain text and HTML
 readers/        one file a source
+writers/        one file a form in which a machine leaves
+dumps/          machines that come with numakit
 """
 
 from numakit.topology.description import KINDS, Description, Node, TopologyError

@@ -128,4 +128,6 @@ def _check_distances(nodes: Mapping[int, Node], distances: Distances) -> None:
             if i not in nodes or j not in nodes:
                 raise TopologyError(f"there is a distance from node {i} to node {j}, but not both nodes")
             if not is_int(value) or not 0 <= value <= UNREACHABLE:
-                raise TopologyError(f"distance={_short(value)} from node {i} to node {j}; allowed are 0 to {UNREACHABLE}")
+                raise TopologyError(
+                    f"distance={_short(value)} from node {i} to node {j}; allowed are 0 to {UNREACHABLE}"
+                )

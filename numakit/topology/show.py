@@ -64,8 +64,8 @@ def html(topology: Topology) -> str:
 
 
 def cpus_text(topology: Topology, i: int) -> str:
-    """The node's CPUs as a kernel list, or "none"."""
-    return format_list(topology.cpus(i)) or "none"
+    """The node's CPUs as a kernel list, "none", or "unknown"."""
+    return (format_list(topology.cpus(i)) or "none") if topology.knows_cpus(i) else "unknown"
 
 
 def memory_text(topology: Topology, i: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from numakit.topology import presets, readers, show
+from numakit.topology import presets, readers, show, writers
 from numakit.topology.description import Description, Node, TopologyError, checked, linux_distance
 from numakit.topology.graph import build_graph, read_graph
 from numakit.topology.idlists import format_list
@@ -19,7 +19,7 @@ class Topology:
     """The NUMA nodes of a machine: their memory, CPUs and distances.
 
     Made by `load`, `preset`, `host` or `from_networkx`; never changed afterwards. Two topologies are equal if
-    nodes and distances are, whatever they are called. To get a changed one, change a copy: `g = t.graph; ...;
+    nodes and distances are, whatever they are called and whatever is free. To get a changed one, change a copy: `g = t.graph; ...;
     Topology.from_networkx(g)`.
 
     >>> t = Topology.preset("ring4")
@@ -40,8 +40,8 @@ class Topology:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Topology:
-        """The machine that a file or folder describes: a sysfs snapshot as a folder, .tar, .tar.gz, .tar.bz2
-        or .tar.xz.
+        """The machine that a file or folder describes: a sysfs snapshot as a folder, .tar, .tar.gz or .tar.bz2, hwloc's
+        XML, the text of `numactl --hardware`, or JSON as `to_json` writes it.
 
         A bare name such as "altix.tar.bz2" that is no file here means the shipped dump of that name (see
         `dumps`). Raises `TopologyError`, naming file and line, for what is malformed, unsafe or too large;
@@ -55,7 +55,7 @@ class Topology:
 
     @classmethod
     def preset(cls, name: str) -> Topology:
-        """A machine by name: "two-sockets", "ring4" or "altix"; presets.py has the source of each table."""
+        """A machine by name: one of `presets()`; presets.py has the source of each table."""
         return cls(presets.preset(name))
 
     @classmethod
@@ -81,6 +81,31 @@ class Topology:
     def dumps() -> tuple[str, ...]:
         """Names of the dumps of real machines that come with numakit; `load` takes each."""
         return readers.shipped_dumps()
+
+    @staticmethod
+    def presets() -> tuple[str, ...]:
+        """Names of the machines that `preset` takes."""
+        return tuple(presets.PRESETS)
+
+    # ---- where topologies go
+
+    def to_json(self) -> str:
+        """The machine as JSON in networkx' node-link form, a line for each node and each row; `load` reads it."""
+        return writers.node_link_text(self)
+
+    def to_numactl(self) -> str:
+        """The machine as `numactl --hardware` prints it, in whole MB; `load` reads it. It has no word for what a node's
+        memory is, nor for nodes that are offline.
+        """
+        return writers.numactl_text(self)
+
+    def to_qemu(self, memory: int | None = None) -> list[str]:
+        """Arguments with which `qemu-system-x86_64` makes this machine; `memory` is the bytes of all nodes together,
+        shared out as they are here (None: as much as here).
+
+        Raises `TopologyError` for what QEMU cannot have: ids with holes, CPUs in two nodes, distances below 10, ...
+        """
+        return writers.qemu_arguments(self, memory)
 
     # ---- what a topology says
 
@@ -129,6 +154,19 @@ class Topology:
         """What memory node `i` has: one of `KINDS`; "ram" where the source does not tell."""
         return self._node(i, "i").kind
 
+    def knows_cpus(self, i: int) -> bool:
+        """Whether the source tells the CPUs of node `i`; if not, `cpus` is empty."""
+        return self._node(i, "i").cpus_known
+
+    def free(self, i: int) -> int | None:
+        """Bytes of node `i` that were free when the source was written, None where it does not tell."""
+        return self._node(i, "i").free
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether the source has distances; if not, those here are Linux' 10 and 20."""
+        return self._description.distances is not None
+
     def distance(self, i: int, j: int) -> int:
         """Distance from node `i` to node `j` as the SLIT has it: 10 is local, 20 means twice the latency.
 
@@ -168,10 +206,14 @@ class Topology:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Topology):
             return NotImplemented
-        return self._description.nodes == other._description.nodes and self._distances == other._distances
+        return self._machine() == other._machine() and self._distances == other._distances
 
     def __hash__(self) -> int:
-        return hash(tuple(self._description.nodes.items()))
+        return hash(tuple(self._machine().items()))
+
+    def _machine(self) -> dict[int, Node]:
+        """The nodes without what is but of the moment."""
+        return {i: node._replace(free=None) for i, node in self._description.nodes.items()}
 
     def __repr__(self) -> str:
         return show.one_line(self)

@@ -49,9 +49,16 @@ def _distance_warnings(online: list[int], distances: Distances | None) -> Iterat
 def _memory_warnings(description: Description, online: list[int]) -> Iterator[str]:
     if not any(description.nodes[i].memory for i in online):
         yield f"No online node has memory ({_named(online)})."
+        return
+    with_memory = [i for i in online if description.nodes[i].memory]
+    if len(with_memory) == 1:
+        yield f"Only node {with_memory[0]} has memory: no page can be moved to another node."
 
 
 def _cpu_warnings(description: Description) -> Iterator[str]:
+    unknown = [i for i, node in description.nodes.items() if node.online and not node.cpus_known]
+    if unknown:
+        yield f"The CPUs of {_named(unknown)} are unknown: the source does not tell."
     owners: dict[int, list[int]] = {}
     for i, node in description.nodes.items():
         for cpu in node.cpus:

@@ -236,7 +236,7 @@ def restores_without_a_second_look(m: MachineState, old: int, new: int) -> Steps
 SCENARIOS = (
     Scenario(
         check_a_fault_on_a_migration_entry_waits_and_costs_a_pass,
-        (uses_the_old_page, waits_without_a_reference),
+        (uses_the_old_page, waits_without_a_reference, never_unlocks_the_page),
     ),
     Scenario(check_a_write_while_the_page_is_copied_is_not_lost, (uses_the_old_page, never_unlocks_the_page)),
     Scenario(check_a_fork_by_a_sharer_copies_migration_entries, (forks_without_migration_entries,)),

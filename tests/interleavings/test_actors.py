@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from numakit import Stuck
 from numakit.kernels import SEED
+from numakit.machine.locks import lock_page
+from numakit.machine.state import MachineState
+from numakit.timeline.task import Steps, Task
 from tests.interleavings.world import finish, moments_of, new_world
 
 
@@ -57,3 +61,18 @@ def test_an_actor_begins_for_its_page_in_its_pass() -> None:
     copies = [step.number for step in run.steps if step.moment.name == "COPY"]
     assert (len(copies), copies[0] < first < copies[1]) == (2, True)
     assert run.never_began == []
+
+
+def test_who_sleeps_for_its_own_lock_is_stuck() -> None:
+    """It does not act over and over: nobody else can unlock the page."""
+    world = new_world(SEED)
+    page = world.page()
+
+    def lock_twice(m: MachineState) -> Steps[None]:
+        yield from lock_page(m, page)
+        yield from lock_page(m, page)
+
+    run = world.move()
+    run.add(Task("confused", lock_twice))
+    with pytest.raises(Stuck, match=rf"confused waits in lock_page for the lock of page {page}, held by confused"):
+        run.finish()

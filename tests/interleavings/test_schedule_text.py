@@ -65,20 +65,45 @@ def from_the_past(world: World, run: Run[Any]) -> None:
     run.finish()
 
 
+def throw(die: Random) -> Callable[[Timeline[Any]], Task | None]:
+    """A schedule by a die: any task that can act."""
+    return lambda run: die.choice(able(run) or [None])
+
+
 def in_any_order(world: World, run: Run[Any]) -> None:
     """Turns that a die chose."""
     run.when("PASS").do(world.shell.write, world.area)
     run.when("PASS").do(world.machine.process(3).write, world.area)
-    die = Random(8)
-
-    def throw(run: Timeline[Any]) -> Task | None:
-        tasks = able(run)
-        return die.choice(tasks) if tasks else None
-
-    run.finish(throw)
+    run.finish(throw(Random(8)))
 
 
-PLAYS = [actors_in_order, actors_that_hold, another_call, from_the_past, in_any_order]
+def another_choice_in_the_past(world: World, run: Run[Any]) -> None:
+    """The default turns up to a step, and others from there."""
+    run.when("PASS").do(world.machine.process(3).write, world.area)
+    run.finish()
+    run.goto(12)
+    run.finish(throw(Random(3)))
+
+
+def one_that_was_born_meanwhile(world: World, run: Run[Any]) -> None:
+    """An actor of a process that exists only from some step on."""
+    born = run.when("COPY").do(world.machine.process(3).fork, "grandchild")
+    while not born.done:
+        run.forward()
+    run.now.do(born.result.write, world.area)
+    run.when("COPY", nth=2).do(born.result.exit)
+    run.finish()
+
+
+PLAYS = [
+    actors_in_order,
+    actors_that_hold,
+    another_call,
+    from_the_past,
+    in_any_order,
+    another_choice_in_the_past,
+    one_that_was_born_meanwhile,
+]
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from numakit import lab
 from numakit.cli import main
+from numakit.handout import student_version
 from numakit.version import __version__
 from tests.clone import ROOT
 
@@ -67,16 +69,26 @@ def test_lab_in_the_clone_copies_nothing(served: list[Path], monkeypatch: pytest
     assert served == [Path()]
 
 
-def test_lab_hands_out_exercises_without_their_solutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the exercises have a release, the reader gets this and not the sources."""
-    course = tmp_path / "package" / "course"
-    for name in (lab.FIRST_PAGE, "exercises/source/tour/tour.ipynb", "exercises/release/tour/tour.ipynb"):
-        (course / name).parent.mkdir(parents=True)
-        (course / name).write_text(name)
-    monkeypatch.setattr(lab, "PACKAGE", course.parent)
-    copied = lab.copy_course(tmp_path / "reader")
-    assert copied.new == [Path(lab.FIRST_PAGE), Path("exercises/tour/tour.ipynb")]
-    assert (tmp_path / "reader/exercises/tour/tour.ipynb").read_text() == "exercises/release/tour/tour.ipynb"
+def test_lab_hands_out_exercises_without_their_solutions(tmp_path: Path) -> None:
+    """No reader finds a solution, a hidden test or an output in the exercises; a lecturer who asks for them does."""
+    lab.copy_course(tmp_path / "student")
+    handed_out = list((tmp_path / "student" / "exercises").rglob("*.ipynb"))
+    assert handed_out
+    for path in handed_out:
+        text = path.read_text()
+        assert "NotImplementedError" in text
+        assert not [mark for mark in ("BEGIN SOLUTION", "BEGIN HIDDEN", '"output_type"') if mark in text], path
+    assert not (tmp_path / "student" / "grading").exists()
+    lab.copy_course(tmp_path / "lecturer", solutions=True)
+    for path in (tmp_path / "lecturer" / "grading" / "source").rglob("*.ipynb"):
+        assert "BEGIN SOLUTION" in path.read_text()
+
+
+def test_a_solution_that_does_not_end_is_refused() -> None:
+    """Half of it would be handed out, or half of the exercise would be lost."""
+    cell = {"cell_type": "code", "source": ["### BEGIN SOLUTION\n", "x = 1"], "outputs": [], "execution_count": 1}
+    with pytest.raises(ValueError, match="BEGIN SOLUTION without"):
+        student_version(json.dumps({"cells": [cell]}).encode())
 
 
 def test_lab_without_jupyterlab_names_the_extra_and_copies_nothing(

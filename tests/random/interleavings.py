@@ -152,8 +152,8 @@ def begin(machine: Machine, plan: Scenario) -> Run[Any]:
 def let_join(run: Run[Any], actors: Iterable[Interference]) -> None:
     """Let the actors wait for their times."""
     for actor in actors:
-        call, arguments = actor.find_call(run.machine)
-        Meanwhile(run, actor.when, actor.until, actor.for_ever).do(call, *arguments)
+        call, arguments, options = actor.find_call(run.machine)
+        Meanwhile(run, actor.when, actor.until, actor.for_ever).do(call, *arguments, **options)
 
 
 def priorities(draw: Random) -> Schedule:

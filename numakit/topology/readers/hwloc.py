@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 from numakit.topology.description import Description, Node, TopologyError
 from numakit.topology.idlists import format_list, shortened
@@ -52,7 +51,7 @@ def parse_hwloc(content: bytes, origin: str, name: str) -> Description:
 
 def _parsed(content: bytes, origin: str) -> Elements:
     from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import XMLParser
+    from defusedxml.ElementTree import ParseError, XMLParser
 
     elements = Elements(origin)
     parser: Any = XMLParser(target=elements, forbid_dtd=False, forbid_entities=True, forbid_external=True)
@@ -73,7 +72,8 @@ def _parsed(content: bytes, origin: str) -> Elements:
     return elements
 
 
-def _reason(error: ParseError) -> str:
+def _reason(error: SyntaxError) -> str:
+    """What is wrong, without the place."""
     return str(error.msg).partition(":")[0]
 
 
@@ -95,5 +95,3 @@ def _nodes(found: list[Found]) -> tuple[dict[int, Node], list[str]]:
             " in Linux a CPU belongs to one node, so that these have none."
         )
     return nodes, notes
-
-

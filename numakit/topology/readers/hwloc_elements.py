@@ -25,7 +25,7 @@ LATENCY = 4
 
 @dataclass(frozen=True)
 class Found:
-    """A NUMA node: `place` is the path of its elements' numbers, `number` the file's own name for it (gp_index)."""
+    """A NUMA node: `depth` counts the objects around it, `number` is the file's own name for it (gp_index)."""
 
     index: int
     memory: int
@@ -60,6 +60,7 @@ class Elements:
         self.origin = origin
         self.line: Callable[[], int] = lambda: 0
         self.nodes: list[Found] = []
+        self.indexes: set[int] = set()
         self.machines: list[Found] = []
         self.matrices: list[Matrix] = []
         self.count = self.values = self.depth = self.objects = 0
@@ -113,9 +114,11 @@ class Elements:
         """A NUMA node; or a machine, which has the memory where version 1 found no nodes."""
         kind = attributes.get("type")
         if kind == "NUMANode":
-            self.nodes.append(self.found(attributes))
-            if len({node.index for node in self.nodes[-2:]}) < len(self.nodes[-2:]):
-                self.refuse(f"a second NUMANode with os_index {self.nodes[-1].index}")
+            node = self.found(attributes)
+            if node.index in self.indexes:
+                self.refuse(f"a second NUMANode with os_index {node.index}")
+            self.indexes.add(node.index)
+            self.nodes.append(node)
         elif kind == "Machine" and "local_memory" in attributes:
             self.machines.append(self.found({**attributes, "os_index": "0"}))
 

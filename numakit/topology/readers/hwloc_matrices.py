@@ -24,10 +24,17 @@ def choose_matrix(elements: Elements, nodes: list[int]) -> tuple[Distances | Non
         values = [_value(matrix, text) for text in matrix.values]
         if any(value is None for value in values):
             bad = matrix.values[values.index(None)]
-            notes.append(f"The latencies of line {matrix.line} are left out: {shortened(bad)} is no distance of a SLIT.")
+            notes.append(
+                f"The latencies of line {matrix.line} are left out: {shortened(bad)} is no distance of a SLIT."
+            )
             continue
         rows = [values[start : start + matrix.count] for start in range(0, len(values), matrix.count)]
-        tables.append({i: {j: v for j, v in zip(ids, row, strict=True) if v is not None} for i, row in zip(ids, rows, strict=True)})
+        tables.append(
+            {
+                i: {j: v for j, v in zip(ids, row, strict=True) if v is not None}
+                for i, row in zip(ids, rows, strict=True)
+            }
+        )
     if not tables:
         return None, notes
     if len(tables) > 1:
@@ -65,5 +72,7 @@ def _value(matrix: Matrix, text: str) -> int | None:
 def _filled(table: dict[int, dict[int, int]], nodes: list[int], notes: list[str]) -> Distances:
     """The table with Linux' 10 and 20 for nodes that it leaves out."""
     if missing := [i for i in nodes if i not in table]:
-        notes.append(f"Node {format_list(missing)} is not in the distances: Linux' 10 (local) and 20 (remote) are used.")
+        notes.append(
+            f"Node {format_list(missing)} is not in the distances: Linux' 10 (local) and 20 (remote) are used."
+        )
     return {i: {j: table.get(i, {}).get(j, linux_distance(i, j)) for j in nodes} for i in nodes}

@@ -176,7 +176,9 @@ class _Reading:
         if set(columns) != self.nodes:
             at, of = format_list(columns) or "none", format_list(self.nodes)
             self.refuse(f"the distances are between nodes {at}, the lines above them tell of nodes {of}")
-        short = {i: columns[len(self.rows[i]) :] for i in columns if i in self.rows and len(self.rows[i]) < len(columns)}
+        short = {
+            i: columns[len(self.rows[i]) :] for i in columns if i in self.rows and len(self.rows[i]) < len(columns)
+        }
         gaps = [f"row {i} has no column {format_list(missing)}" for i, missing in short.items()]
         if absent := [i for i in columns if i not in self.rows]:
             gaps.append(f"row {format_list(absent)} is missing")
