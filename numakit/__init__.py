@@ -23,14 +23,19 @@ from numakit.abi import (
 )
 from numakit.allocators import by_preference, failing, interleaved, nearest_with_room, to_node
 from numakit.explain import MigrationResult, Result
+from numakit.facade.file import File
 from numakit.facade.machine import Machine
 from numakit.facade.process import Process
-from numakit.facade.run import Run
+from numakit.facade.run import EXPORTERS, Run
 from numakit.facade.vma import Vma
+from numakit.migration.new_page import Cells
 from numakit.timeline.run import BrokenUserCode, Stuck
 from numakit.timeline.state import InThePast
 from numakit.topology import Topology, TopologyError
 from numakit.version import __version__
+
+# Named, not imported: runs stand below the widgets, and this is where both are known.
+EXPORTERS["html"] = "numakit.widgets.export:to_html"
 
 __all__ = [
     "MPOL_MF_MOVE",
@@ -40,6 +45,8 @@ __all__ = [
     "PROT_READ",
     "PROT_WRITE",
     "BrokenUserCode",
+    "Cells",
+    "File",
     "InThePast",
     "Machine",
     "MigrationResult",

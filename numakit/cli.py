@@ -2,14 +2,71 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem, get_completion_class
 
 from numakit.version import __version__
 
+if TYPE_CHECKING:
+    from numakit.topology import Topology
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+REFUSED, ABSENT, UNWRITTEN = 1, 3, 4
+
+EXIT_STATUS = f"""\b
+Exit status:
+  0  all went well
+  {REFUSED}  refused: the file is malformed, unsafe or too large, or the machine cannot be had in that form
+  2  wrong arguments
+  {ABSENT}  there is no such file, preset or shipped dump
+  {UNWRITTEN}  a picture could not be written
+Errors are one line on standard error.
+"""
+
+SHELLS = ("bash", "zsh", "fish")
+SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+class Failure(click.ClickException):
+    """An error in one line, with the exit status that tells its kind."""
+
+    def __init__(self, error: object, status: int) -> None:
+        super().__init__(" ".join(str(error).split()))
+        self.exit_code = status  # type: ignore[misc]  # click: a class variable
+
+
+class MachineName(click.ParamType[str]):
+    """FILE, PRESET or "host"; the shell completes all three."""
+
+    name = "machine"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Presets, dumps and "host" that begin so, and files."""
+        from numakit.topology import Topology
+
+        names = [name for name in ("host", *Topology.presets(), *Topology.dumps()) if name.startswith(incomplete)]
+        return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
+
+class ByteCount(click.ParamType[int]):
+    """A number of bytes: 1073741824, 1024M, 1G."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The bytes; fails with what is allowed."""
+        match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)", str(value))
+        if not match:
+            self.fail(f"{value!r} is no size; allowed is a number, with K, M, G or T behind it", param, ctx)
+        return int(match[1]) * SIZES[match[2]]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_STATUS)
 @click.version_option(__version__, prog_name="numakit")
 def main() -> None:
     """Teach and explore the migration of pages between NUMA nodes."""
@@ -39,3 +96,115 @@ def lab(folder: Path, port: int | None, browser: bool, solutions: bool) -> None:
     for path in copied.kept:
         click.echo(f"Kept {path}: it differs from the course's and stays as it is.")
     serve(folder, port=port, browser=browser)
+
+
+@main.command(epilog=EXIT_STATUS)
+@click.argument("machine", type=MachineName(), metavar="FILE|PRESET|host", required=False)
+@click.option("--json", "form", flag_value="json", help="Print networkx' node-link JSON instead.")
+@click.option("--qemu", "form", flag_value="qemu", help="Print arguments for qemu-system-x86_64 instead.")
+@click.option("--memory", type=ByteCount(), help="With --qemu: memory of all nodes together, such as 1G.")
+@click.option("--draw", type=click.Path(dir_okay=False, path_type=Path), help="Draw the machine (.png, .svg, .pdf).")
+@click.option("--distances", type=click.Path(dir_okay=False, path_type=Path), help="Draw its distances as a heat map.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="The colours of pictures.")
+@click.option("--list", "listing", is_flag=True, help="List presets and shipped dumps.")
+def topology(
+    machine: str | None,
+    form: str | None,
+    memory: int | None,
+    draw: Path | None,
+    distances: Path | None,
+    theme: str,
+    listing: bool,
+) -> None:
+    """Print a machine as `numactl --hardware` would, and what else is known of it.
+
+    FILE is a sysfs folder or tar, hwloc's XML, the text of numactl --hardware, JSON as --json prints it, or the name of
+    a shipped dump. PRESET is a machine by name (see --list); a file of that name is ./PRESET. "host" is the machine on
+    which this runs.
+    """
+    if listing:
+        click.echo(_listing())
+        return
+    if machine is None:
+        raise click.UsageError("Missing argument 'FILE|PRESET|host'; --list shows names.")
+    if memory is not None and form != "qemu":
+        raise click.UsageError("--memory goes with --qemu.")
+    found = _load(machine)
+    click.echo(_printed(found, form, memory), nl=False)
+    for path, what in ((draw, "draw_topology"), (distances, "draw_distances")):
+        if path is not None:
+            _draw(found, path, what, theme)
+
+
+@main.command(epilog=EXIT_STATUS)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete the arguments of numakit.
+
+    \b
+    bash:  numakit completion bash >> ~/.bashrc
+    zsh:   numakit completion zsh >> ~/.zshrc
+    fish:  numakit completion fish > ~/.config/fish/completions/numakit.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(main, {}, "numakit", "_NUMAKIT_COMPLETE").source())
+
+
+def _load(machine: str) -> Topology:
+    from numakit.topology import Topology, TopologyError
+
+    try:
+        if machine == "host":
+            return Topology.host()
+        return Topology.preset(machine) if machine in Topology.presets() else Topology.load(machine)
+    except TopologyError as error:
+        raise Failure(error, REFUSED) from error
+    except FileNotFoundError:
+        raise Failure(f"{machine}: no such file, preset or shipped dump; --list shows names", ABSENT) from None
+
+
+def _listing() -> str:
+    from numakit.topology import Topology
+
+    presets = [
+        f"  {name:<12} {str(Topology.preset(name)).splitlines()[0].partition(': ')[2]}" for name in Topology.presets()
+    ]
+    return "\n".join(["Presets", *presets, "Shipped dumps", *(f"  {name}" for name in Topology.dumps())])
+
+
+def _printed(found: Topology, form: str | None, memory: int | None) -> str:
+    from numakit.topology import TopologyError
+
+    try:
+        if form == "json":
+            return found.to_json()
+        if form == "qemu":
+            arguments = found.to_qemu(memory)
+            pairs = (shlex.join(arguments[place : place + 2]) for place in range(0, len(arguments), 2))
+            return " \\\n".join(pairs) + "\n"
+    except TopologyError as error:
+        raise Failure(error, REFUSED) from error
+    from numakit.plots.words import describe_topology
+
+    return f"{found.to_numactl()}\n{describe_topology(found)}\n"
+
+
+def _draw(found: Topology, path: Path, what: str, theme: str) -> None:
+    """Write one picture; a failure leaves no half of a file behind."""
+    try:
+        import matplotlib
+
+        from numakit import plots
+    except ImportError:
+        raise Failure('pictures need matplotlib: pip install "numakit[lab]"', UNWRITTEN) from None
+    matplotlib.use("Agg")
+    part = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        figure = getattr(plots, what)(found, theme=theme).figure
+        figure.savefig(part, dpi=150)
+        part.replace(path)
+    except (OSError, ValueError) as error:
+        raise Failure(f"{path}: not written ({error})", UNWRITTEN) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -118,7 +118,7 @@ COUNT = _row("COUNT", "migrate_page_move_mapping", "7", "compare the reference c
 SWITCH = _row("SWITCH", "migrate_page_move_mapping", "9, 10, 11", "point the mapping's slot at the new page, and drop the tree lock",
               "count and slot were tested under the tree lock; from here on look-ups find the new page, locked", others=False)
 LOCK_BUFFERS = _row("LOCK_BUFFERS", "lock_buffer", "", "sleep until the buffers are unlocked",
-                    "I/O through a buffer must not meet it while it changes pages", lock="buffer lock", subject="")
+                    "I/O through a buffer must not meet it while it changes pages", lock="buffer lock")
 MOVE_BUFFERS = _row("MOVE_BUFFERS", "buffer_migrate_page", "", "carry the buffers over, with their reference",
                     "from here on they belong to the new page")
 COPY = _row("COPY", "migrate_page_copy", "12", "copy the contents",

@@ -99,6 +99,7 @@ def release_pins_of(m: MachineState, pid: int) -> None:
     """A process ends: its pipes are closed and their pages let go. Direct I/O goes on: the device knows nothing of
     processes.
     """
-    for key, pin in list(m.table.items()):
-        if isinstance(key, tuple) and key[0] == "pin" and pin.pid == pid and m.table[("pin kind", key[1])] == PIPE:
-            put_pin(m, key[1])
+    pins = [value for key, value in m.table.items() if isinstance(key, tuple) and key[0] == "pin" and value.pid == pid]
+    for pin in sorted(pins):  # undo and redo change the order of the table, and a replay must not see that
+        if m.table[("pin kind", pin.number)] == PIPE:
+            put_pin(m, pin.number)

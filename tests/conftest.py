@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from numakit import PAGE_SIZE, Machine, Process, Topology
+from tests.scene import Scene
 
 settings.register_profile("short", derandomize=True, deadline=None, database=None)
 settings.register_profile("long", settings.get_profile("short"), max_examples=2000)
@@ -80,3 +81,9 @@ def fill() -> Callable[[Machine, int], Process]:
         return hog
 
     return fill_node
+
+
+@pytest.fixture
+def scene(machine: Machine) -> Scene:
+    """Processes that share memory on two nodes of 64 frames, and a call that is about to be made."""
+    return Scene(machine)

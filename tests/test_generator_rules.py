@@ -157,7 +157,7 @@ def is_a_set(node: ast.AST, names: set[str]) -> bool:
 
 
 def iterated_sets(tree: ast.Module, known: set[str]) -> Wrong:
-    """The order of a set of strings differs from run to run. (Sets of ints, annotated as such, are in order of hash.)"""
+    """The order of a set of strings differs from run to run; that of ints, annotated as such, does not."""
     for function in functions(tree):
         nodes = list(own_nodes(function))
         names = {

@@ -28,7 +28,7 @@ LAYERS = [
     ("explain", "facade", "live", "allocators"),
     ("widgets", "plots"),
     ("__init__",),
-    ("lab", "cli", "__main__"),
+    ("lab", "handout", "cli", "__main__"),
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
@@ -69,7 +69,7 @@ def imports(tree: ast.Module, module: str = "") -> Iterator[Import]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == "numakit":
-                    part = (alias.name.split(".") + ["__init__"])[1]
+                    part = [*alias.name.split("."), "__init__"][1]
                     yield Import(node.lineno, part, (alias.asname or "numakit",), id(node) in for_types)
         elif isinstance(node, ast.ImportFrom):
             if node.level:

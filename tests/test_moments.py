@@ -16,9 +16,9 @@ class Seen(NamedTuple):
 
     moment: str
     document: str
-    count: int  #: of P
+    references: int  #: the count of P
     mapcount: int
-    new_count: int
+    new_references: int  #: the count of N
     locked: str  #: which of P and N are locked
     pte: str  #: which page the PTE leads to; "->": it is a migration entry for it
     on: str  #: where P is: on its LRU list, "isolated", in a "pagevec"

@@ -26,7 +26,8 @@ def test_presets_have_the_tables_that_their_sources_show() -> None:
     ring = Topology.preset("ring4")
     assert [[ring.distance(i, j) for j in range(4)] for i in range(2)] == [[10, 16, 22, 16], [16, 10, 16, 22]]
     assert Topology.preset("altix") == Topology.load("altix.tar.bz2")
-    with pytest.raises(TopologyError, match="name='ring5' is not a preset; allowed are two-sockets, ring4, altix"):
+    allowed = "two-sockets, ring4, glueless8, altix, multi-die, cxl"
+    with pytest.raises(TopologyError, match=f"name='ring5' is not a preset; allowed are {allowed}"):
         Topology.preset("ring5")
 
 
@@ -36,6 +37,51 @@ def test_ring4_is_cut_out_of_the_real_machine_that_its_docstring_names() -> None
     for i in ring.nodes:
         for j in ring.nodes:
             assert ring.distance(i, j) == real.distance(at[i], at[j])
+
+
+def test_glueless8_has_the_whole_table_of_the_real_machine_that_its_docstring_names() -> None:
+    made, real = Topology.preset("glueless8"), Topology.load("48amd64-4pa2n6c-sparse.tar.bz2")
+    table = [[real.distance(i, j) for j in real.nodes] for i in real.nodes]
+    assert [[made.distance(i, j) for j in made.nodes] for i in made.nodes] == table
+
+
+def test_multi_die_is_12_in_a_socket_and_32_to_the_other() -> None:
+    topology = Topology.preset("multi-die")
+    assert [topology.distance(1, j) for j in topology.nodes] == [12, 10, 12, 12, 32, 32, 32, 32]
+    assert [topology.distance(6, j) for j in topology.nodes] == [32, 32, 32, 32, 12, 12, 10, 12]
+
+
+def test_memory_on_cxl_has_no_cpus_and_is_nearer_to_its_socket() -> None:
+    topology = Topology.preset("cxl")
+    assert [(topology.kind(i), bool(topology.cpus(i))) for i in topology.nodes] == [("ram", True)] * 2 + [
+        ("cxl", False)
+    ] * 2
+    assert topology.nearest(0) == (0, 2, 1, 3)
+    assert topology.nearest(1) == (1, 3, 0, 2)
+
+
+@pytest.mark.parametrize("name", Topology.presets())
+def test_presets_have_no_warnings(name: str) -> None:
+    assert Topology.preset(name).warnings == ()
+
+
+def test_free_memory_is_no_part_of_what_a_machine_is() -> None:
+    graph = _graph(0, 1)
+    graph.nodes[0]["free"] = 4096
+    topology = Topology.from_networkx(graph)
+    assert (topology.free(0), topology.free(1)) == (4096, None)
+    assert topology == Topology.from_networkx(_graph(0, 1))
+    assert hash(topology) == hash(Topology.from_networkx(_graph(0, 1)))
+
+
+def test_unknown_cpus_are_not_no_cpus() -> None:
+    graph = _graph(0, 1)
+    graph.nodes[0]["cpus"] = None
+    topology = Topology.from_networkx(graph)
+    assert (topology.knows_cpus(0), topology.knows_cpus(1), topology.cpus(0)) == (False, True, ())
+    assert topology.warnings == ("The CPUs of node 0 are unknown: the source does not tell.",)
+    assert "unknown" in str(topology)
+    assert topology != Topology.from_networkx(_graph(0, 1))
 
 
 def test_asymmetric_distances_survive_the_graph() -> None:
@@ -197,6 +243,7 @@ def test_plain_text_shows_nodes_distances_and_warnings() -> None:
         "       0  12",
         "  0:  10  20",
         " 12:  20  10",
+        "Warning: Only node 0 has memory: no page can be moved to another node.",
     ]
 
 

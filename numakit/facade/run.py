@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from numakit.facade.call import BoundCall
@@ -22,6 +24,10 @@ R = TypeVar("R")
 Q = TypeVar("Q")
 
 SHOWN_STEPS = 40  #: steps that a table shows before it is cut
+
+#: What can write a run to a file, "package.module:function" by the kind of file. Whoever stands above fills it in; a
+#: function is loaded when it is asked for, so that runs know nothing of pictures.
+EXPORTERS: dict[str, str] = {}
 
 
 class Actor(Generic[R]):
@@ -132,6 +138,33 @@ class Run(Timeline[R]):
         """
         told = tuple(interference for task, interference in self.interferences if task in self.tasks)
         return Schedule(told, as_turns(self.turns) if self.own_order else ())
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether nothing was recorded on the machine after this run, that going on from its past would forget."""
+        return self._ended_at == len(self.machine.journal)
+
+    def forget(self, actor: Actor[Any] | Task) -> Run[R]:
+        """Take an actor out again: the run stands at the step where it had joined, and what came later is forgotten.
+
+        ``run.finish()`` then goes on without it. Raises ValueError for somebody who did not join this run.
+        """
+        task = actor.task if isinstance(actor, Actor) else actor
+        joined = [step for step, born in self._births if born is task and task is not self.call]
+        if not joined:
+            raise ValueError(f"actor={actor!r}: not one that joined this run")
+        self.goto(joined[0])
+        self._births = [(step, born) for step, born in self._births if born is not task]
+        self.interferences = [(born, told) for born, told in self.interferences if born is not task]
+        self.resume()
+        return self
+
+    def to_html(self, path: str | PathLike[str]) -> None:
+        """Write one page in which the recorded run can be stepped both ways, without a kernel and without a network.
+
+        Raises RuntimeError for a run that was not recorded, and ValueError for one that is too long for a page.
+        """
+        resolve_name(EXPORTERS["html"])(self, path)
 
     def play(self, schedule: Schedule | str) -> R:
         """Let the actors of a schedule act, in its turns if it has any, and run to the end; what the call returned.

@@ -30,7 +30,7 @@ SHOWN_PAGES = 32  #: pages that a table shows before it is cut
 
 class PteView(NamedTuple):
     """A PTE in words: its kind ("none", "present", "migration entry", "swap"), the page (pfn) and its node, and its
-    bits.
+    bits. For "swap" ``page`` is the slot on the swap disc.
     """
 
     kind: str
@@ -43,6 +43,8 @@ class PteView(NamedTuple):
     def __str__(self) -> str:
         if self.page is None:
             return "none: nothing is mapped"
+        if self.kind == "swap":
+            return f"swap: slot {self.page} of the swap disc"
         bits = [
             "writable" if self.writable else "read-only",
             *["dirty"] * self.dirty,

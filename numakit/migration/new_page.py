@@ -73,14 +73,14 @@ class ResultPointer:
 
 
 class ResultPointerOfUser(ResultPointer):
-    """The ``result`` that a function of the reader's is given: it can point at cells of the machine, and nowhere else."""
+    """The ``result`` that a function of the reader's is given: it points at cells of the machine, and nowhere else."""
 
     def __init__(self, m: MachineState) -> None:
         super().__init__()
         self._m = m
 
     def point_to(self, status: Cells | Memory, i: int) -> None:
-        """Have the status written to ``status[i]``. Raises TypeError or IndexError for what is no cell of the machine."""
+        """Have the status written to ``status[i]``. Raises TypeError or IndexError for what is no cell of its."""
         if not isinstance(status, Cells) or not status.belongs_to(self._m):
             raise TypeError(f"status={status!r}: cells of this machine are wanted: machine.cells(n)")
         super().point_to(status, i)

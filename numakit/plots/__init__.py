@@ -1,8 +1,22 @@
-"""Pictures, drawn with matplotlib, each with a text that says the same to those who cannot see it."""
+"""Pictures, drawn with matplotlib, each with a text that says the same to those who cannot see it.
+
+draw_topology   describe_topology    the machine as a graph: machine.py, layout.py, node.py, legend.py; words.py
+draw_distances  describe_distances   the distances as a heat map: matrix.py
+draw_pages      describe_pages       the pages of a process as strips, now and before: pages.py
+
+theme.py has the colours of the light and of the dark theme.
+"""
 
 from numakit.plots.machine import draw_topology
 from numakit.plots.matrix import draw_distances
 from numakit.plots.pages import describe_pages, draw_pages
-from numakit.plots.words import describe_topology
+from numakit.plots.words import describe_distances, describe_topology
 
-__all__ = ["describe_pages", "describe_topology", "draw_distances", "draw_pages", "draw_topology"]
+__all__ = [
+    "describe_distances",
+    "describe_pages",
+    "describe_topology",
+    "draw_distances",
+    "draw_pages",
+    "draw_topology",
+]

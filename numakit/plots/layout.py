@@ -17,6 +17,9 @@ from numakit.topology import Topology
 
 Point = tuple[float, float]
 
+APART = 1.4
+"""Room between groups, 1.0 is touching."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -29,11 +32,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Placed:
-    """Nodes that belong together: `distance` links the `children`; a single node has none."""
+    """A group and where it stands; `middle` is the center of the group around it, `children` stand around its own."""
 
     group: Group
     center: Point
     radius: float
+    middle: Point
     children: tuple[Placed, ...] = ()
 
 
@@ -58,20 +62,35 @@ def grouped(topology: Topology) -> Group:
     return groups[0]
 
 
-def placed(group: Group, space: float, center: Point = (0.0, 0.0)) -> Placed:
-    """The group and all in it put on the plane; `space` is the room between neighbours, 1.0 is touching."""
+def placed(group: Group, space: float) -> Placed:
+    """The group and all in it put on the plane; `space` is the room between neighbours, 1.0 is touching.
+
+    Groups, that have room of their own around their nodes, stand no farther from each other than `APART`.
+    """
+    return _placed_at(group, space, (0.0, 0.0), (0.0, 0.0), upright=False)
+
+
+def _placed_at(group: Group, space: float, center: Point, middle: Point, upright: bool) -> Placed:
+    """The same at a place; two members stand side by side, or one above the other, in turn from group to group."""
     if not group.children:
-        return Placed(group, center, 1.0)
+        return Placed(group, center, 1.0, middle)
     sizes = [placed(child, space).radius for child in group.children]
     count, size = len(sizes), max(sizes)
-    ring = size * space / math.sin(math.pi / count)
-    first = math.pi / 2 + math.pi / count if count in (2, 4) else math.pi / 2
+    ring = size * (min(space, APART) if size > 1 else space) / math.sin(math.pi / count)
+    turned = math.pi / count if count == 4 or (count == 2 and not upright) else 0.0
     children = []
     for place, child in enumerate(group.children):
-        angle = first - 2 * math.pi * place / count
-        middle = (center[0] + ring * math.cos(angle), center[1] + ring * math.sin(angle))
-        children.append(placed(child, space, middle))
-    return Placed(group, center, ring + size, tuple(children))
+        angle = math.pi / 2 + turned - 2 * math.pi * place / count
+        at = (center[0] + ring * math.cos(angle), center[1] + ring * math.sin(angle))
+        children.append(_placed_at(child, space, at, center, upright=count == 2 and not upright))
+    return Placed(group, center, ring + size, middle, tuple(children))
+
+
+def leaves(group: Placed) -> list[Placed]:
+    """The nodes of a group, in the order in which they stand."""
+    if not group.children:
+        return [group]
+    return [node for child in group.children for node in leaves(child)]
 
 
 def _components(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from numakit.plots.theme import Theme, dress, new_axes, theme_named
 from numakit.topology import Topology
 
 if TYPE_CHECKING:
@@ -13,33 +14,41 @@ CELL = 0.17
 """Inches of a cell of a large table: room for a number of 5.5 points."""
 
 
-def draw_distances(topology: Topology, ax: Axes | None = None) -> Axes:
-    """Draw the distances from each node (row) to each node (column), dark is near, and return the axes."""
+def draw_distances(topology: Topology, ax: Axes | None = None, theme: str = "light") -> Axes:
+    """Draw the distances from each node (row) to each node (column), what is near stands out, and return the axes.
+
+    `describe_distances` says it in words. Raises ValueError for a theme other than "light" and "dark".
+    """
+    look = theme_named(theme)
     nodes = topology.nodes
     table = [[topology.distance(i, j) for j in nodes] for i in nodes]
     # From 10 to at least 20, so that small tables do not make a little difference look large.
     low, high = min(10, *map(min, table)), max(20, *map(max, table))
-    ax = ax or _new_axes(len(nodes))
-    ax.imshow(table, cmap="YlGnBu_r", aspect="equal", vmin=low, vmax=high)
+    ax = ax or _new_axes(len(nodes), look)
+    image = ax.imshow(table, cmap=look.heat, aspect="equal", vmin=low, vmax=high)
     font = 11.0 if len(nodes) <= 8 else 8.0 if len(nodes) <= 20 else 5.5
     for value in sorted({value for row in table for value in row}):
         at = [(x, y) for y, row in enumerate(table) for x, there in enumerate(row) if there == value]
-        _write_all(ax, str(value), at, font, "white" if value < (low + high) / 2 else "black")
+        _write_all(ax, str(value), at, font, _readable_on(image.cmap(image.norm(value))))
     labels = [str(i) for i in nodes]
     ax.set_xticks(range(len(nodes)), labels, fontsize=max(font, 6.0), rotation=90 if len(nodes) > 20 else 0)
     ax.set_yticks(range(len(nodes)), labels, fontsize=max(font, 6.0))
     ax.set_xlabel("to node")
     ax.set_ylabel("from node")
     ax.set_title(f"Distances of {topology.name} (10 is local)")
+    dress(ax, look)
     return ax
 
 
-def _new_axes(count: int) -> Axes:
-    import matplotlib.pyplot as plt
-
+def _new_axes(count: int, theme: Theme) -> Axes:
     side = max(3.8, CELL * count + 1.0, 0.55 * count + 1.2 if count <= 12 else 0.0)
-    _, ax = plt.subplots(figsize=(side, side), layout="constrained")
-    return ax
+    return new_axes(side, side, theme)
+
+
+def _readable_on(colour: tuple[float, ...]) -> str:
+    """Black or white, whichever has more contrast (relative luminance as WCAG 2 defines it)."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3])
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
 
 
 def _write_all(ax: Axes, text: str, at: list[tuple[int, int]], font: float, colour: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from numakit.facade.process import Process
 from numakit.facade.vma import Vma
 from numakit.plots import colours
+from numakit.plots.theme import Theme, dress, new_axes, theme_named
 from numakit.topology.idlists import format_list
 
 if TYPE_CHECKING:
@@ -41,24 +42,27 @@ class Strip(NamedTuple):
     nodes: tuple[int | None, ...]
 
 
-def draw_pages(pages: Vma | Process, ax: Axes | None = None, before: Nodes | None = None) -> Axes:
+def draw_pages(pages: Vma | Process, ax: Axes | None = None, before: Nodes | None = None, theme: str = "light") -> Axes:
     """Draw the pages of an area, or of all areas of a process, and return the axes; `describe_pages` says it in words.
 
     Each cell is a page, filled and labelled by its node; hollow where no page is present. `before` is a list of nodes
     that was taken earlier (`area.nodes`; for a process those of its areas one after the other): it is drawn above, and
-    pages that changed their node have a thick frame. Raises ValueError if it is not as long as there are pages.
+    pages that changed their node have a thick frame. `theme` is "light" or "dark". Raises ValueError if `before` is not
+    as long as there are pages, and for another theme.
     """
+    look = theme_named(theme)
     strips = _strips(pages, before)
     nodes = _owner(pages).machine.node_ids
     moved = _moved(pages, before)
-    ax = ax or _new_axes(strips)
+    ax = ax or _new_axes(strips, look)
     for row, strip in enumerate(strips):
-        _draw_strip(ax, strip, row, nodes, moved if strip.name.endswith("after") else frozenset())
+        _draw_strip(ax, strip, row, nodes, moved if strip.name.endswith("after") else frozenset(), look)
     _set_limits(ax, strips)
     cut = any(len(area) > SHOWN_PAGES for area in _areas(pages))
     more = f", the first {SHOWN_PAGES} of an area drawn" if cut else ""
     ax.set_title(_title(pages) + more, fontsize=11, loc="left")
-    _write_legend(ax, strips, nodes)
+    dress(ax, look)
+    _write_legend(ax, strips, nodes, look)
     return ax
 
 
@@ -149,16 +153,12 @@ def _pages(which: list[int]) -> str:
 # -- how it is drawn
 
 
-def _new_axes(strips: list[Strip]) -> Axes:
-    import matplotlib.pyplot as plt
-
+def _new_axes(strips: list[Strip], theme: Theme) -> Axes:
     widest = max((len(strip.nodes) for strip in strips), default=1)
-    size = (max(5.2, 0.34 * widest + 2.6), 0.42 * len(strips) + 1.5)
-    _, ax = plt.subplots(figsize=size, layout="constrained")
-    return ax
+    return new_axes(max(5.2, 0.34 * widest + 2.6), 0.42 * len(strips) + 1.5, theme)
 
 
-def _draw_strip(ax: Axes, strip: Strip, row: int, nodes: Sequence[int], moved: frozenset[int]) -> None:
+def _draw_strip(ax: Axes, strip: Strip, row: int, nodes: Sequence[int], moved: frozenset[int], theme: Theme) -> None:
     from matplotlib.patches import Rectangle
 
     for column, node in enumerate(strip.nodes):
@@ -168,15 +168,22 @@ def _draw_strip(ax: Axes, strip: Strip, row: int, nodes: Sequence[int], moved: f
                 (column + 0.06, row + 0.09),
                 0.88,
                 0.82,
-                facecolor="white" if node is None else fill(nodes, node),
+                facecolor=theme.ground if node is None else fill(nodes, node),
                 hatch=None if node is None else pattern(nodes, node),
-                edgecolor=colours.BLACK if node is not None else colours.GREY,
+                edgecolor=_edge_colour(node, changed, theme),
                 linestyle=":" if node is None else "-",
                 linewidth=2.4 if changed else 0.7,
             )
         )
         if node is not None:
             _label(ax, column, row, node, nodes)
+
+
+def _edge_colour(node: int | None, changed: bool, theme: Theme) -> str:
+    """A pattern has the colour of the edge, so that only a changed page's frame may be of the theme."""
+    if node is None:
+        return colours.GREY
+    return theme.ink if changed else colours.BLACK
 
 
 def _label(ax: Axes, column: int, row: int, node: int, nodes: Sequence[int]) -> None:
@@ -218,7 +225,7 @@ def _set_limits(ax: Axes, strips: list[Strip]) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _write_legend(ax: Axes, strips: list[Strip], nodes: Sequence[int]) -> None:
+def _write_legend(ax: Axes, strips: list[Strip], nodes: Sequence[int], theme: Theme) -> None:
     from matplotlib.patches import Patch
 
     seen = sorted({node for strip in strips for node in strip.nodes if node is not None})
@@ -229,8 +236,15 @@ def _write_legend(ax: Axes, strips: list[Strip], nodes: Sequence[int]) -> None:
         for n in named
     ]
     if any(node is None for strip in strips for node in strip.nodes):
-        handles.append(Patch(facecolor="white", edgecolor=colours.GREY, linestyle=":", label="not present"))
+        handles.append(Patch(facecolor=theme.ground, edgecolor=colours.GREY, linestyle=":", label="not present"))
     if any(strip.name.endswith("after") for strip in strips):
-        handles.append(Patch(facecolor="white", edgecolor=colours.BLACK, linewidth=2.4, label="changed"))
+        handles.append(Patch(facecolor=theme.ground, edgecolor=theme.ink, linewidth=2.4, label="changed"))
     if handles:
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
+        ax.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            frameon=False,
+            fontsize=9,
+            labelcolor=theme.ink,
+        )

@@ -16,7 +16,7 @@ def choose(run: Run[Any]) -> Task | None:
 
     An actor begins as soon as its moment has come. Whoever acts goes on until it sleeps, ends, or begins a pass: then
     the turn goes on, or a rival would burn its ten passes while the call stands still. Who only waits for time (a disc,
-    somebody who holds a page for a while) acts when nobody else can.
+    somebody who holds a page for a while) acts when nobody else can, the one that a sleeper waits for first.
     """
     can_act = able(run)
     ready = [task for task in can_act if not waits_for_time(task)]
@@ -27,7 +27,13 @@ def choose(run: Run[Any]) -> Task | None:
     if last in ready and last.at[0] is not PASS:
         return last
     later = [task for task in ready if task.number > last.number]
-    return next(iter([*later, *ready, *can_act]), None)
+    return next(iter([*later, *ready, *waited_for(run, can_act), *can_act]), None)
+
+
+def waited_for(run: Run[Any], tasks: list[Task]) -> list[Task]:
+    """Those of the tasks for which somebody sleeps."""
+    blockers = {number for task in run.tasks if task.released and not task.done for number in run.waits_for(task)}
+    return [task for task in tasks if task.number in blockers]
 
 
 def able(run: Run[Any]) -> list[Task]:

@@ -19,8 +19,8 @@ class Topology:
     """The NUMA nodes of a machine: their memory, CPUs and distances.
 
     Made by `load`, `preset`, `host` or `from_networkx`; never changed afterwards. Two topologies are equal if
-    nodes and distances are, whatever they are called and whatever is free. To get a changed one, change a copy: `g = t.graph; ...;
-    Topology.from_networkx(g)`.
+    nodes and distances are, whatever they are called and whatever is free. To get a changed one, change a copy:
+    `g = t.graph; ...; Topology.from_networkx(g)`.
 
     >>> t = Topology.preset("ring4")
     >>> t.nodes, t.distance(0, 1), t.distance(0, 2), t.nearest(0)

@@ -6,7 +6,8 @@ same scene, however one came to it. Views draw scenes and know nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from numakit.facade.vma import view_pte
 from numakit.machine.references import holder_name
 from numakit.machine.state import PAGEVEC_ROW, MachineState
 from numakit.machine.vma import PTE_PFN, PTE_TYPE, pte_address, rmap_walk
-from numakit.moments import DRAIN, MOMENTS, PUT_USER, START, Moment
+from numakit.moments import DRAIN, HOLD, MOMENTS, PUT_USER, START, Moment
 from numakit.syscalls.move_pages import UNSET, CallRecord
 from numakit.timeline.run import Run
 from numakit.timeline.state import Change
@@ -33,11 +34,21 @@ from numakit.widgets.changes import (
     pte_text,
     tell_changes,
 )
-from numakit.widgets.reading import ABOUT_AN_ADDRESS, Reading
+from numakit.widgets.reading import CALL, Reading
 from numakit.widgets.sentences import Act, sentence
+from numakit.widgets.surroundings import (
+    ListScene,
+    LockScene,
+    NodeScene,
+    SlotScene,
+    list_scenes,
+    lock_scenes,
+    node_scenes,
+    slot_scene,
+)
 
 SHOWN_PTES = 6  #: PTEs of one page that a scene holds; those that the step changed come first
-SHOWN_ENTRIES = 64  #: entries of a call that a scene holds
+SHOWN_ENTRIES = 24  #: entries of a call that a scene holds one by one
 PLAIN_ACCESSES = ("read", "write")  #: tasks that are no calls
 
 #: The moments of migration, which a table shows whole if a run meets any of them.
@@ -60,6 +71,17 @@ class Field(NamedTuple):
     before: str = ""
 
 
+class HolderScene(NamedTuple):
+    """Somebody who holds ``times`` references to a frame, ``before`` as many before the step. ``task``: its number if
+    it is one of the run.
+    """
+
+    name: str
+    times: int
+    before: int
+    task: int = 0
+
+
 class FrameScene(NamedTuple):
     """A frame concerned: ``role`` is "old frame", "new frame" or "frame"."""
 
@@ -67,6 +89,11 @@ class FrameScene(NamedTuple):
     page: int
     node: int
     fields: tuple[Field, ...]
+    holders: tuple[HolderScene, ...] = ()
+    contents: int = 0
+    count: int = 0
+    free: bool = False
+    locked: bool = False
 
 
 class PteScene(NamedTuple):
@@ -82,19 +109,27 @@ class PteScene(NamedTuple):
 
 
 class TaskScene(NamedTuple):
-    """Somebody who acts in the run: ``state`` is "acts", "ready", "sleeps", "waits", "done" or "never came"."""
+    """Somebody who acts in the run: ``state`` is "acts", "ready", "sleeps", "holds", "waits", "done" or
+    "never came".
+    """
 
     name: str
     state: str
     text: str
+    number: int = 0
 
 
 class EntryScene(NamedTuple):
-    """What is known so far of an entry of the call, or of a page of its list."""
+    """What is known so far of an entry of the call, or of a page of its list: ``state`` is "open", "decided" in the
+    kernel, or "copied" to the caller. ``on_stage``: its page is one of those that are looked at.
+    """
 
     name: str
     text: str
     changed: bool = False
+    state: str = "open"
+    number: int = 0
+    on_stage: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +153,12 @@ class Scene:
     tasks: tuple[TaskScene, ...]
     entries: tuple[EntryScene, ...]
     more_entries: int
+    summary: str
     returned: str
+    slot: SlotScene | None
+    lists: tuple[ListScene, ...]
+    nodes: tuple[NodeScene, ...]
+    locks: tuple[LockScene, ...]
 
 
 class Stage(NamedTuple):
@@ -138,11 +178,13 @@ def scene(run: Run[Any], step: int, reading: Reading | None = None) -> Scene:
     run.goto(step)
     m: MachineState = run.machine
     m.run = run  # names of tasks are those of the run that is shown
-    reading = reading or Reading(run)
+    reading = reading.follow() if reading else Reading(run)
     changes = run.steps[step - 1].changes if step else []
     stage = stage_of(m, reading, step, changes)
+    held_before = _held_before(run, step, stage)
     ptes = _ptes(m, stage, changes)
-    entries, returned = _entries(m, run, reading, step, changes)
+    entries, more, summary, returned = _entries(m, run, reading, step, stage, changes)
+    tasks = tuple(_task(m, reading, task, step) for task in reading.tasks)
     turn = reading.turns[step - 1] if step else None
     return Scene(
         title=_title(m, run.call),
@@ -154,15 +196,20 @@ def scene(run: Run[Any], step: int, reading: Reading | None = None) -> Scene:
         next=_next(m, reading, step),
         pass_number=reading.pass_at(step),
         rows=tuple(moment_rows(reading, step)),
-        old=_frame(m, stage, stage.old, changes),
-        new=_frame(m, stage, stage.new, changes),
+        old=_frame(m, stage, stage.old, changes, held_before),
+        new=_frame(m, stage, stage.new, changes, held_before),
         ptes=tuple(ptes[:SHOWN_PTES]),
         more_ptes=max(0, len(ptes) - SHOWN_PTES),
         changes=tuple(tell_changes(m, changes)),
-        tasks=tuple(_task(m, reading, task, step) for task in reading.tasks),
-        entries=tuple(entries[:SHOWN_ENTRIES]),
-        more_entries=max(0, len(entries) - SHOWN_ENTRIES),
+        tasks=tasks,
+        entries=tuple(entries),
+        more_entries=more,
+        summary=summary,
         returned=returned,
+        slot=slot_scene(m, stage.old, stage.new, changes),
+        lists=tuple(list_scenes(m, reading, stage.old, stage.new, step, changes)),
+        nodes=tuple(node_scenes(m, stage.old, stage.new, changes)),
+        locks=tuple(lock_scenes(m, reading, stage.old, step, changes)),
     )
 
 
@@ -177,12 +224,12 @@ def stage_of(m: MachineState, reading: Reading, step: int, changes: list[Change]
     if at is None:
         return Stage()
     turn, place, page = reading.turns[at], None, None
-    if turn.moment in ABOUT_AN_ADDRESS:
+    if turn.moment.subject == "address":
         place = _place(m, reading, at, changes)
         page = _page_at(m, place, changes) if place else None
     else:
         page = turn.about
-    if page is None or page >= m.nr_frames:
+    if page is None or not 0 <= page < m.nr_frames:
         return Stage(place=place)
     attempt = reading.attempt_at(step, page)
     if attempt:
@@ -248,18 +295,20 @@ def _who(m: MachineState, task: Task) -> str:
 def _task(m: MachineState, reading: Reading, task: Task, step: int) -> TaskScene:
     name, at = _title(m, task), reading.standing(task, step)
     if at is None:
-        return TaskScene(name, "done", "has ended")
+        return TaskScene(name, "done", "has ended", task.number)
     moment, what = at
     if moment is START and task.number > 1:
         if task.when is None or task.released:
-            return TaskScene(name, "waits", "has not begun")
-        return TaskScene(name, "never came", "never began: its moment did not come")
+            return TaskScene(name, "waits", "has not begun", task.number)
+        return TaskScene(name, "never came", "never began: its moment did not come", task.number)
     blockers = m.blockers(moment.lock, what, task.number) if moment.lock else ()
     if blockers:
         holders = " and ".join(holder_name(m, blocker) for blocker in blockers)
-        return TaskScene(name, "sleeps", f"sleeps: {m.lock_name(moment.lock, what)} is held by {holders}")
+        return TaskScene(name, "sleeps", f"sleeps: {m.lock_name(moment.lock, what)} is held by {holders}", task.number)
     acted = step and reading.turns[step - 1].task == task.number
-    return TaskScene(name, "acts" if acted else "ready", f"stands before {moment} ({moment.function})")
+    if moment is HOLD:
+        return TaskScene(name, "holds", "holds what it has", task.number)
+    return TaskScene(name, "acts" if acted else "ready", f"stands before {moment} ({moment.function})", task.number)
 
 
 def _next(m: MachineState, reading: Reading, step: int) -> str:
@@ -275,20 +324,35 @@ def _sentence(m: MachineState, reading: Reading, step: int, stage: Stage, change
     turn = reading.turns[step - 1]
     who = _who(m, reading.tasks[turn.task - 1])
     text = sentence(Act(m, who, turn.moment, turn.about, stage.old, stage.new, changes))
-    ended = reading.tasks[turn.task - 1].done and all(later.task != turn.task for later in reading.turns[step:])
+    task = reading.tasks[turn.task - 1]
+    ended = task.done and reading.next_of(task, step) is None
     return f"{text} This is the end of {who}." if ended else text
 
 
 # -- frames and PTEs
 
 
-def _frame(m: MachineState, stage: Stage, page: int | None, changes: list[Change]) -> FrameScene | None:
+def _held_before(run: Run[Any], step: int, stage: Stage) -> dict[int, dict[str, int]]:
+    """Who held the pages looked at before the step: the machine is asked one step earlier."""
+    pages = [page for page in (stage.old, stage.new) if page is not None]
+    if not step:
+        return {page: _holders(run.machine, page) for page in pages}
+    run.goto(step - 1)
+    held = {page: _holders(run.machine, page) for page in pages}
+    run.goto(step)
+    return held
+
+
+def _frame(
+    m: MachineState, stage: Stage, page: int | None, changes: list[Change], held_before: dict[int, dict[str, int]]
+) -> FrameScene | None:
     if page is None:
         return None
     role = "frame" if stage.new is None else "old frame" if page == stage.old else "new frame"
     view = view_frame(m, page)
     before = {told.field: told.before for told in tell_changes(m, changes) if told.page == page}
-    holders = ", ".join(f"{name} × {times}" if times > 1 else name for name, times in _holders(m, page).items())
+    held = _holders(m, page)
+    holders = ", ".join(f"{name} × {times}" if times > 1 else name for name, times in held.items())
     moved = _in_pagevec_writes(m, page, changes) or "stamp" in before or (not view.count and "count" in before)
 
     def field(name: str, label: str, value: str) -> Field:
@@ -311,7 +375,19 @@ def _frame(m: MachineState, stage: Stage, page: int | None, changes: list[Change
                 "page lock", "owner", f"locked by {holder_name(m, view.locked_by)}" if view.locked_by else "unlocked"
             ),
         ),
+        tuple(_holder_scenes(m, held, held_before.get(page, {}))),
+        view.contents,
+        view.count,
+        not view.count,
+        bool(view.locked_by),
     )
+
+
+def _holder_scenes(m: MachineState, held: dict[str, int], before: dict[str, int]) -> Iterable[HolderScene]:
+    """Who holds the frame now, then who let go of it in this step."""
+    numbers = {task.name: task.number for task in (m.run.tasks if m.run else [])}
+    for name in [*held, *(name for name in before if name not in held)]:
+        yield HolderScene(name, held.get(name, 0), before.get(name, 0), numbers.get(name, 0))
 
 
 def _holders(m: MachineState, page: int) -> dict[str, int]:
@@ -364,32 +440,74 @@ def _pte(m: MachineState, stage: Stage, mm: int, address: int, before: int | Non
 # -- the answers
 
 
+class Answers(NamedTuple):
+    """The entries of a scene, how many there are besides, all of them in one line, and what the call returned."""
+
+    entries: list[EntryScene]
+    more: int
+    summary: str
+    returned: str
+
+
 def _entries(
-    m: MachineState, run: Run[Any], reading: Reading, step: int, changes: list[Change]
-) -> tuple[list[EntryScene], str]:
-    """The answers so far, and what the call returned if it has."""
+    m: MachineState, run: Run[Any], reading: Reading, step: int, stage: Stage, changes: list[Change]
+) -> Answers:
+    """The answers so far; of many, those that failed, those that are looked at, and the first others."""
     if reading.call_ended(step):
-        return _final(run.result)
-    record: CallRecord | None = m.table.get(("call", run.call.number))
+        return _final(run.result, stage)
+    record: CallRecord | None = m.table.get(("call", CALL))
     if record is None:
-        return [], ""
+        return Answers([], 0, "", "")
     new = {change.index for change in net(changes) if change.label == "outcome"}
     outcome, queued = m.arrays[record.outcome], m.arrays[record.queued]
-    entries = []
-    for i, address in enumerate(record.addresses):
-        text = answer_text(outcome[i]) if outcome[i] != UNSET else f"page {queued[i] - 1} queued" if queued[i] else "–"
-        entries.append(EntryScene(f"{i}: {address:#x}", text, i in new))
-    return entries, ""
+
+    def entry(i: int) -> EntryScene:
+        page, decided = queued[i] - 1, outcome[i] != UNSET
+        text = answer_text(outcome[i]) if decided else f"page {page} queued" if queued[i] else "–"
+        copied = reading.copied.get(i, step) < step
+        state = "open" if not decided else "copied" if copied else "decided"
+        on_stage = page >= 0 and page in (stage.old, stage.new)
+        return EntryScene(f"{i}: {record.addresses[i]:#x}", text, i in new, state, i, on_stage)
+
+    number = len(record.addresses)
+    shown = list(range(number)) if number <= SHOWN_ENTRIES else _chosen(outcome, queued, stage)
+    counted = Counter("undecided" if value == UNSET else answer_text(value) for value in outcome)
+    return Answers([entry(i) for i in shown], number - len(shown), _counted(counted), "")
 
 
-def _final(result: Any) -> tuple[list[EntryScene], str]:
+def _chosen(outcome: Sequence[int], queued: Sequence[int], stage: Stage) -> list[int]:
+    """The entries of a long call that are shown one by one."""
+    wanted = {page + 1 for page in (stage.old, stage.new) if page is not None}
+    first = [i for i, page in enumerate(queued) if page in wanted]
+    failed = [i for i, value in enumerate(outcome) if value < 0 and value != UNSET]
+    chosen = dict.fromkeys([*first[:SHOWN_ENTRIES], *failed[:SHOWN_ENTRIES], *range(SHOWN_ENTRIES)])
+    return sorted(list(chosen)[:SHOWN_ENTRIES])
+
+
+def _counted(answers: Counter[str]) -> str:
+    return ", ".join(f"{times} {answer}" for answer, times in sorted(answers.items()))
+
+
+def _final(result: Any, stage: Stage) -> Answers:
     """The answers of a call that has ended, and what it returned."""
     if isinstance(result, Result):
         addresses = [f": {address:#x}" for address in result.addresses] or [""] * len(result.outcome)
         answers = ["–" if value is None else answer_text(value) for value in result.outcome]
-        named = enumerate(zip(addresses, answers, strict=True))
-        return [EntryScene(f"{i}{address}", answer) for i, (address, answer) in named], errno_name(result.ret)
-    if isinstance(result, MigrationResult):
-        verdicts = zip(result.pages, result.verdicts, strict=True)
-        return [EntryScene(f"page {page}", verdict.row) for page, verdict in verdicts], str(result.ret)
-    return [], errno_name(result) if isinstance(result, int) else ""
+        pages = [result.fact(i).get("page") for i in range(len(answers))]
+        named = [f"{i}{address}" for i, address in enumerate(addresses)]
+        states = ["copied" if value is not None else "open" for value in result.status]
+        returned = errno_name(result.ret)
+    elif isinstance(result, MigrationResult):
+        answers = [verdict.row for verdict in result.verdicts]
+        pages, named, states = list(result.pages), [f"page {page}" for page in result.pages], ["copied"] * len(answers)
+        returned = str(result.ret)
+    else:
+        return Answers([], 0, "", errno_name(result) if isinstance(result, int) else "")
+    chosen = [i for i, answer in enumerate(answers) if answer.startswith("-E")]
+    shown = sorted(list(dict.fromkeys([*chosen[:SHOWN_ENTRIES], *range(len(answers))]))[:SHOWN_ENTRIES])
+    on_stage = (stage.old, stage.new)
+    entries = [
+        EntryScene(named[i], answers[i], False, states[i], i, pages[i] is not None and pages[i] in on_stage)
+        for i in shown
+    ]
+    return Answers(entries, len(answers) - len(shown), _counted(Counter(answers)), returned)

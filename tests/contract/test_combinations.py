@@ -1,4 +1,4 @@
-"""What wins where several rows of the contract hold for one page, and what a call does beside them. Public calls only."""
+"""What wins where several rows of the contract hold for one page, and what others do meanwhile. Public calls only."""
 
 from __future__ import annotations
 
@@ -175,8 +175,10 @@ def test_munmap_of_the_target_waits_for_the_whole_call(machine: Machine, shell: 
     run = machine.begin(shell.move_pages, 0, area, [1, 1])
     unmapped = run.when("TRY_TO_UNMAP").do(shell.munmap, area)
     result = run.finish()
-    assert (result.status, unmapped.result) == ([1, 1], 0)
+    assert (result.status, result.rows, unmapped.result) == ([1, 1], ["moved", "moved"], 0)
     assert shell.vmas == []
+    moments = [step.moment.name for step in run.steps]
+    assert moments.index("ZAP_PTE") > len(moments) - 1 - moments[::-1].index("PUT_BACK_NEW")
 
 
 def test_a_fork_meanwhile_waits_and_shares_the_new_pages(machine: Machine, shell: Process, area: Vma) -> None:
@@ -193,7 +195,7 @@ def test_an_exit_of_the_target_waits_for_the_call_with_its_mm(machine: Machine, 
     free = machine.free_frames(0)
     run = machine.begin(caller.move_pages, shell.pid, area, [1, 1])
     run.when("TRY_TO_UNMAP").do(shell.exit)
-    assert run.finish().status == [1, 1]
+    assert run.finish().rows == ["moved", "moved"]
     machine.migrate_prep()
     assert (shell.alive, machine.free_frames(0), machine.free_frames(1)) == (False, free + 2, 64)
 
@@ -206,6 +208,30 @@ def test_who_waits_on_a_migration_entry_costs_the_call_a_pass(machine: Machine, 
     assert (result.status, result.rows) == ([1], ["moved"])
     assert sum(step.moment.name == "PASS" for step in run.steps) == 2
     assert reader.result == shell.read(area[0])
+
+
+def test_a_temporary_failure_is_written_at_every_attempt(machine: Machine, shell: Process, area: Vma) -> None:
+    """-EBUSY stands in the status between the passes, until the attempt that succeeds overwrites it."""
+    pin = shell.vmsplice(area[0])
+    machine.migrate_prep()
+    page = shell.page(area[0])
+    assert page is not None
+    assert machine.isolate_lru_page(page) == 0
+    cells = machine.cells(1, fill=99)
+
+    def to_node_1(page: int, private: Any, result: Any) -> int | None:
+        result.point_to(cells, 0)
+        return machine.alloc_page(1)
+
+    run = machine.begin(machine.migrate_pages, [page], to_node_1)
+    run.when("PASS", nth=3).do(pin.release)
+    assert run.finish().rows == ["moved"]
+    between = []
+    for number in [step.number for step in run.steps if step.moment.name == "PASS"]:
+        run.goto(number)
+        between.append(cells[0])
+    run.last()
+    assert (between, cells[0]) == ([99, -EBUSY, -EBUSY], 1)
 
 
 def test_a_page_that_is_unmapped_inside_the_kernel_migration_is_gone(machine: Machine, shell: Process) -> None:
@@ -225,6 +251,6 @@ def test_a_page_that_is_unmapped_inside_the_kernel_migration_is_gone(machine: Ma
     run = machine.begin(machine.migrate_pages, [page], to_node_1)
     run.when("FREED").do(shell.munmap, area)
     result = run.finish()
-    assert (result, result.rows, list(cells)) == (0, ["gone"], [1])
+    assert (result.ret, result.rows, list(cells)) == (0, ["gone"], [1])
     machine.migrate_prep()
     assert machine.frame(page).count == 0

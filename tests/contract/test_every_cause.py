@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from errno import EACCES, EBUSY, EFAULT, EINVAL, EIO, ENOENT, ENOMEM, EPERM
 from itertools import combinations
 
 import pytest
@@ -32,8 +33,8 @@ def test_a_cause_leads_to_its_row(make_machine: Callable[..., Machine], cause: C
     says = case.result.explain(case.entry)
     for fact in case.facts:
         assert fact in says
-    looked_up = case.row in ROWS[:8]  # decided before anything is queued: the call had nothing to move
-    assert case.result.ret == (-2 if looked_up else 0)
+    looked_up = case.row in ROWS[:8]  # nothing was queued, and nothing was busy
+    assert case.result.ret == (-ENOENT if looked_up else 0)
     assert case.result.status[case.entry] == (None if looked_up else case.status)
 
 
@@ -51,7 +52,7 @@ def test_two_causes_of_one_status_have_different_explanations(make_machine: Call
         case = bring_about(make_machine, cause)
         says = in_general(case.result.explain(case.entry))
         by_status[min(case.status, 0)].append((case.row, cause.__name__, says))
-    assert sorted(by_status) == [-28 + 6, -16, -14, -13, -12, -5, -2, -1, 0]
+    assert set(by_status) == {0, -EACCES, -EBUSY, -EFAULT, -EINVAL, -EIO, -ENOENT, -ENOMEM, -EPERM}
     for cases in by_status.values():
         for one, other in combinations(cases, 2):
             if one[0] != "gone" or other[0] != "gone":
@@ -61,7 +62,7 @@ def test_two_causes_of_one_status_have_different_explanations(make_machine: Call
 def test_an_explanation_says_what_can_be_done(make_machine: Callable[..., Machine]) -> None:
     """Each failure ends with advice, not only with a cause."""
     advice = re.compile(
-        r"Check|Write|Read it|Touch|Call|Ask|Name|Choose|Free|Leave|munlock|has to let go|copy the file|Look for|leave it"
+        "Check|Write|Read it|Touch|Call|Ask|Name|Choose|Free|munlock|has to let go|copy the file|Look for|leave it"
     )
     for cause in CAUSES:
         case = bring_about(make_machine, cause)

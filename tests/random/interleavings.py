@@ -31,13 +31,16 @@ MOST_ACTORS = 8
 CHANGES = 0.08  #: how often a turn begins with somebody's new priority
 
 #: Moments at which actors begin, those within the attempt to move a page more often.
-MOMENTS = """DRAIN FOLLOW_PAGE ISOLATE PASS GET_NEW_PAGE FREED LOCK_PAGE TRY_TO_UNMAP TRY_TO_UNMAP LOCK_NEW_PAGE
-SET_MAPPING COUNT COUNT TREE_LOCK COPY COPY REMOVE_ENTRY REMOVE_ENTRY UNLOCK_NEW_PAGE UNLOCK_PAGE PUT_BACK
-PUT_BACK_NEW""".split()
-
+MOMENTS = [
+    *("DRAIN", "FOLLOW_PAGE", "ISOLATE", "PASS", "GET_NEW_PAGE", "FREED", "LOCK_PAGE", *2 * ["TRY_TO_UNMAP"]),
+    *("LOCK_NEW_PAGE", "SET_MAPPING", *2 * ["COUNT"], "TREE_LOCK", *2 * ["COPY"], *2 * ["REMOVE_ENTRY"]),
+    *("UNLOCK_NEW_PAGE", "UNLOCK_PAGE", "PUT_BACK", "PUT_BACK_NEW"),
+]
 #: What actors do, as a lottery: writes and pins race with a migration, an exit ends many races before they begin.
-ACTORS = """write write write write read read fork fork munmap munmap exit mprotect mprotect mlock munlock
-pin_for_a_while pin_for_a_while pin_for_a_while hold_page_lock hold_page_lock move_pages move_pages""".split()
+ACTORS = [
+    *(*4 * ["write"], *2 * ["read"], *2 * ["fork"], *2 * ["munmap"], "exit", *2 * ["mprotect"], "mlock", "munlock"),
+    *(*3 * ["pin_for_a_while"], *2 * ["hold_page_lock"], *2 * ["move_pages"]),
+]
 
 
 class Scenario(NamedTuple):

@@ -9,7 +9,8 @@ import networkx as nx
 
 from numakit import PAGE_SIZE, Machine, Topology
 from numakit.kernels import Kernel
-from numakit.machine.consistency import left_in_flight
+from numakit.machine.consistency import is_key, left_in_flight
+from numakit.machine.vma import PTE_PFN, PTE_PRESENT, PTE_TYPE, PTE_WRITABLE, VM_SHARED, VM_WRITE
 
 
 def small_machine(frames: Mapping[int, int], kernel: Kernel) -> Machine:
@@ -24,3 +25,23 @@ def see_that_it_is_sound(machine: Machine) -> None:
     """What holds of a machine on which no call is under way. Raises AssertionError."""
     assert machine.inconsistencies() == []
     assert left_in_flight(machine) == []
+    assert written_without_right(machine) == []
+
+
+def written_without_right(machine: Machine) -> list[str]:
+    """PTEs that let a process write where it may not: in an area without VM_WRITE, or to private memory that another
+    process reads.
+    """
+    wrong = []
+    for key, vma in machine.table.items():
+        if not is_key(key, "vma"):
+            continue
+        for pte in machine.arrays[vma.table][vma.first : vma.first + vma.pages]:
+            page = pte >> PTE_PFN
+            if pte & PTE_TYPE != PTE_PRESENT or not pte & PTE_WRITABLE:
+                continue
+            if not vma.flags & VM_WRITE:
+                wrong.append(f"mm {vma.mm} can write to page {page} in an area that is not writable")
+            if not vma.flags & VM_SHARED and machine.mapcount[page] > 1:
+                wrong.append(f"mm {vma.mm} can write to page {page}, which others read as private memory")
+    return wrong

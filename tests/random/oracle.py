@@ -12,8 +12,11 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from numakit import Machine
+from numakit.abi import PAGE_SHIFT
+from numakit.machine.consistency import is_key
 from numakit.machine.references import FIRST_PIN, HOLDER_MASK
-from numakit.machine.vma import MIGRATION_ENTRIES, PTE_PFN, PTE_PRESENT, PTE_TYPE
+from numakit.machine.state import PG_UPTODATE
+from numakit.machine.vma import MIGRATION_ENTRIES, PTE_PFN, PTE_PRESENT, PTE_TYPE, VM_SHARED
 from numakit.moments import COPY_ON_WRITE, COPY_PTE, REMOVE_ENTRY, ZAP_PTE, Moment
 from numakit.timeline.run import Run
 from numakit.timeline.task import Task
@@ -22,7 +25,6 @@ from numakit.timeline.task import Task
 Place: TypeAlias = tuple[str, int, int]
 Schedule: TypeAlias = Callable[[Run[Any]], Task | None]
 
-UPTODATE = 2
 WRITERS = ("write", "store", "a device", "direct I/O")  #: a device that reads from a disc writes to memory
 
 
@@ -39,30 +41,28 @@ class View:
         self.reads: dict[Place, int] = {}
         self.entries: set[int] = set()
         for key, value in m.table.items():
-            if not isinstance(key, tuple):
-                continue
-            if key[0] == "vma":
+            if is_key(key, "vma"):
                 self._read_area(m, value)
-            elif key[0] == "mapping":
+            elif is_key(key, "mapping"):
                 self._read_file(m, key[1], m.arrays[value.slots])
 
     def _read_area(self, m: Machine, vma: Any) -> None:
-        number = vma.start >> 12
+        number = vma.start >> PAGE_SHIFT
         for i, pte in enumerate(m.arrays[vma.table][vma.first : vma.first + vma.pages]):
             kind, page = pte & PTE_TYPE, pte >> PTE_PFN
             if kind in MIGRATION_ENTRIES:
                 self.entries.add(page)
             elif kind != PTE_PRESENT:
                 continue
-            if not vma.file:
+            if not vma.file or m.mapping[page] < 0:
                 self.reads["mm", vma.mm, number + i] = m.contents[page]
-            elif kind == PTE_PRESENT:
+            elif kind == PTE_PRESENT and vma.flags & VM_SHARED:
                 slot = m.arrays[m.table["mapping", vma.file].slots][vma.pgoff + i]
                 assert slot == page + 1, f"mm {vma.mm} maps page {page}, but its file has page {slot - 1} there"
 
     def _read_file(self, m: Machine, file: int, slots: memoryview[int]) -> None:
         for index, slot in enumerate(slots):
-            if slot and m.flags[slot - 1] & UPTODATE:
+            if slot and m.flags[slot - 1] & PG_UPTODATE:
                 self.reads["file", file, index] = m.contents[slot - 1]
 
 
@@ -112,7 +112,7 @@ class Witness:
         # A page of a file that is being copied is not to be read, and comes back as it was.
         kept = {place: token for place, token in files.items() if ("mapping", place[1]) in m.table}
         self._known, self._view = kept | view.reads, view
-        self._mms.update((key[1], task.mm) for key, task in m.table.items() if key[0] == "process")
+        self._mms.update((key[1], task.mm) for key, task in m.table.items() if is_key(key, "process"))
         self._pins, self._locks = pinned(m), locked(m)
         self._token, self._looked_at = m.clock[1], self.run.position
 
@@ -137,8 +137,8 @@ class Witness:
     def _see_what_vanished(self, task: Task, moment: Moment, about: int, view: View) -> None:
         for place in self._known.keys() - view.reads.keys():
             if place[0] == "mm":
-                told = f"{task.name} at {moment} made {place} vanish"
-                assert moment is ZAP_PTE and about == place[2], told
+                zapped = moment is ZAP_PTE and about == place[2]
+                assert zapped, f"{task.name} at {moment} made {place} vanish"
 
     def _see_pages_that_are_held(self, task: Task) -> None:
         m = self.machine
@@ -166,8 +166,8 @@ def pinned(m: Machine) -> dict[int, int]:
     """The pages that pipes and devices hold, and the mapping of each."""
     held = {page: m.mapping[page] for page, holder in enumerate(m.holder) if holder & HOLDER_MASK >= FIRST_PIN}
     for key, holders in m.table.items():
-        if key[0] == "holders" and max(holders) >= FIRST_PIN:
-            held[key[1]] = m.mapping[key[1]]  # type: ignore[index]
+        if is_key(key, "holders") and max(holders) >= FIRST_PIN:
+            held[key[1]] = m.mapping[key[1]]
     return held
 
 

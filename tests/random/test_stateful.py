@@ -33,14 +33,23 @@ from tests.random.oracle import Witness
 EXAMPLES = 10_000 if os.environ.get("NUMAKIT_LONG") == "1" else 1_500  #: of each test
 STEPS = 14  #: rules played in an example, at most
 ENOUGH = 50  #: times that each of these has to be reached, by each test
-ROWS = """hole untouched zero there shared duplicate off-lru full mlocked pinned gone moved migrating""".split()
+ROWS = [
+    *("hole", "untouched", "zero", "there", "shared", "duplicate", "off-lru", "full", "mlocked", "pinned", "gone"),
+    *("moved", "migrating"),
+]
 WAITS = ["SLEEP_ON_PAGE", "ENTRY_WAIT", "MMAP_READ", "MMAP_WRITE"]
 TO_REACH = [*ROWS, *(f"wait at {moment}" for moment in WAITS), "rollback", "copy on write during a migration"]
 
-MOMENTS = """DRAIN FOLLOW_PAGE ISOLATE PASS GET_NEW_PAGE FREED LOCK_PAGE TRY_TO_UNMAP LOCK_NEW_PAGE COUNT COPY
-REMOVE_ENTRY UNLOCK_NEW_PAGE UNLOCK_PAGE PUT_BACK PUT_BACK_NEW""".split()
-KINDS = """write write write read fork munmap munmap exit mprotect mlock pin_for_a_while pin_for_a_while
-hold_page_lock hold_page_lock move_pages move_pages move_pages""".split()
+LOOKING_UP = ["DRAIN", "FOLLOW_PAGE", "ISOLATE"]
+MOVING = [
+    *("PASS", "GET_NEW_PAGE", "FREED", "LOCK_PAGE", "TRY_TO_UNMAP", "LOCK_NEW_PAGE", "COUNT", "COPY", "REMOVE_ENTRY"),
+    *("UNLOCK_NEW_PAGE", "UNLOCK_PAGE", "PUT_BACK", "PUT_BACK_NEW"),
+]
+#: What meddlers do, as a lottery.
+KINDS = [
+    *("write", "write", "write", "read", "fork", "munmap", "munmap", "exit", "mprotect", "mlock"),
+    *("pin_for_a_while", "pin_for_a_while", "hold_page_lock", "hold_page_lock", *3 * ["move_pages"]),
+]
 
 
 class Meddler(NamedTuple):
@@ -70,8 +79,8 @@ def meddlers_at(moments: list[str], kinds: list[str]) -> st.SearchStrategy[list[
     return st.lists(one, min_size=1, max_size=4)
 
 
-MEDDLERS = meddlers_at(MOMENTS, KINDS)
-MEDDLERS_IN_KERNEL = meddlers_at(MOMENTS[MOMENTS.index("PASS") :], [*KINDS, "munmap", "exit", "fork"])
+MEDDLERS = meddlers_at(LOOKING_UP + MOVING, KINDS)
+MEDDLERS_IN_KERNEL = meddlers_at(MOVING, [*KINDS, "munmap", "exit", "fork"])
 AREA_CALLS = ("munmap", "mmap", "mprotect", "mprotect", "mlock", "mlock", "munlock")
 
 

@@ -31,6 +31,8 @@ ROWS = (
     Row("8em64t-2s2ca2c-buggynuma.tar.bz2", tuple(range(8)), 17178341376, 640, {10}, 8),
 )
 
+TARS = [name for name in Topology.dumps() if name.endswith(".tar.bz2")]
+
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.file)
 def test_dump_has_what_its_row_says(row: Row) -> None:
@@ -44,16 +46,10 @@ def test_dump_has_what_its_row_says(row: Row) -> None:
 
 
 def test_rows_are_all_the_dumps() -> None:
-    assert sorted(row.file for row in ROWS) == list(Topology.dumps())
+    assert sorted(row.file for row in ROWS) == TARS
 
 
-@pytest.mark.parametrize("name", Topology.dumps())
-def test_graph_and_back_is_the_same_topology(name: str) -> None:
-    topology = Topology.load(name)
-    assert Topology.from_networkx(topology.graph) == topology
-
-
-@pytest.mark.parametrize("name", Topology.dumps())
+@pytest.mark.parametrize("name", TARS)
 def test_nothing_is_said_of_healthy_machines(name: str) -> None:
     """Only the machine with the firmware bug has warnings."""
     assert bool(Topology.load(name).warnings) == ("buggynuma" in name)
@@ -78,5 +74,6 @@ def test_altix_is_another_name_of_the_large_dump() -> None:
 
 def test_topology_needs_no_numpy() -> None:
     """`import numakit` is to stay light; a fresh interpreter tells."""
-    code = "import sys, numakit.topology; sys.exit('numpy' in sys.modules or 'matplotlib' in sys.modules)"
+    heavy = ("numpy", "matplotlib", "defusedxml")
+    code = f"import sys, numakit.topology; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

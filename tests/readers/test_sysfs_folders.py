@@ -14,6 +14,7 @@ def test_two_nodes_are_read(make_folder: MakeFolder, two_nodes: dict[str, str]) 
     topology = Topology.load(make_folder(two_nodes))
     assert topology.nodes == topology.possible == (0, 1)
     assert (topology.memory(0), topology.memory(1)) == (1 << 20, 2 << 20)
+    assert (topology.free(0), topology.free(1)) == (1 << 19, None)
     assert (topology.cpus(0), topology.cpus(1)) == ((0, 1), (2, 3))
     assert (topology.distance(0, 1), topology.warnings) == (21, ())
 
@@ -71,7 +72,10 @@ def test_a_node_without_meminfo_is_memory_less_and_named(make_folder: MakeFolder
     del two_nodes[f"{NODE}/node1/meminfo"]
     topology = Topology.load(make_folder(two_nodes))
     assert topology.memory(1) == 0
-    assert topology.warnings == ("Node 1 has no meminfo: it is taken to be memory-less.",)
+    assert topology.warnings == (
+        "Node 1 has no meminfo: it is taken to be memory-less.",
+        "Only node 0 has memory: no page can be moved to another node.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,8 @@ def test_host_without_numa_folders_is_one_node(make_folder: MakeFolder) -> None:
     files = {"proc/meminfo": "MemTotal:  8 kB\nMemFree: 1 kB\n", "sys/devices/system/cpu/online": "0-2,5\n"}
     topology = Topology.host(make_folder(files))
     assert (topology.name, topology.nodes, topology.distance(0, 0)) == ("host", (0,), 10)
-    assert (topology.memory(0), topology.cpus(0), topology.warnings) == (8192, (0, 1, 2, 5), ())
+    assert (topology.memory(0), topology.free(0), topology.cpus(0)) == (8192, 1024, (0, 1, 2, 5))
+    assert topology.warnings == ("Only node 0 has memory: no page can be moved to another node.",)
 
 
 def test_host_reads_numa_folders_where_there_are_any(make_folder: MakeFolder, two_nodes: dict[str, str]) -> None:

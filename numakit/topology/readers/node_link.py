@@ -21,7 +21,7 @@ def is_json(path: Path) -> bool:
 
 
 def read_node_link(path: Path) -> Description:
-    """The machine of the file; raises `TopologyError` naming the file, and the line or what is wrong with which node."""
+    """The machine of the file; raises `TopologyError` naming the file and the line, or the node."""
     return parse_node_link(decoded(read_content(path), str(path)), str(path), path.stem)
 
 
@@ -48,12 +48,13 @@ def _known(data: Any) -> dict[str, Any]:
         raise TopologyError("this is a multigraph; allowed is one edge from a node to another")
     # networkx called them links before 3.4.
     nodes, edges = _objects(data, "nodes"), _objects(data, "edges" if "edges" in data else "links")
+    ids = {node["id"] for node in map(_node, nodes)}
     return {
         "directed": data.get("directed") is not False,
         "multigraph": False,
         "graph": _of_graph(data.get("graph")),
         "nodes": [_node(node) for node in nodes],
-        "edges": [_edge(edge, {node.get("id") for node in nodes}) for edge in edges],
+        "edges": [_edge(edge, ids) for edge in edges],
     }
 
 
