@@ -50,7 +50,8 @@ class MachineName(click.ParamType[str]):
         from numakit.topology import Topology
 
         names = [name for name in ("host", *Topology.presets(), *Topology.dumps()) if name.startswith(incomplete)]
-        return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+        # First, since click's script for bash forgets at a file all names before it.
+        return [CompletionItem(incomplete, type="file"), *map(CompletionItem, names)]
 
 
 class ByteCount(click.ParamType[int]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numakit.abi import PAGE_SHIFT
+from numakit.kernels.functions import kernel_function
 from numakit.machine.frames import clear_flag, get_page, put_page
 from numakit.machine.locks import lock_page, lock_rmap, unlock_page, unlock_rmap
 from numakit.machine.pagecache import (
@@ -46,6 +47,7 @@ def unmap_mapping_range(m: MachineState, mapping: int, first: int) -> Steps[None
     unlock_rmap(m, mapping)
 
 
+@kernel_function
 def truncate_inode_pages(m: MachineState, mapping: int, first: int) -> Steps[None]:
     """Take the pages of a file from index ``first`` on out of the page cache; each is locked for that, and its
     writeback and the I/O of its buffers awaited.

@@ -62,7 +62,7 @@ def all_parts(*, daily: bool = False) -> list[Part]:
         Part("lint", [[*RUFF, "check", "."], [*RUFF, "format", "--check", "."]], 5, daily=True),
         Part("types", [[PYTHON, "-m", "mypy", "--strict", *code]], 40, daily=True),
         Part("model", [[*PYTEST, "tests", *others, *quick]], 60, daily=True),
-        _folder("readers", 20, daily=True),
+        _folder("readers", 180),
         _folder("random", 60, has_long=True),
         _folder("planted_bugs", 60, has_long=True),
         Part("notebooks", [[*STRICT_NBVAL, *_notebook_folders()]], 30, needs="notebooks"),

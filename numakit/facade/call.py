@@ -77,6 +77,12 @@ class BoundCall(Generic[P, R]):
         return self.machine.perform(self.prepare(*args, **kwargs))
 
 
+def see_that_it_is_a_call(call: object) -> None:
+    """Raise TypeError for what is no call of a process or machine: what a call returned, for example."""
+    if not isinstance(call, BoundCall):
+        raise TypeError(f"call={call!r}: a call and its arguments are wanted: machine.record(shell.write, address)")
+
+
 class Call(Generic[S, P, R]):
     """A method that checks its arguments and returns a :class:`Prepared`; seen from outside it is the call itself."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from numakit.abi import CAP_SYS_NICE
 from numakit.explain.result import MigrationResult
-from numakit.facade.call import BoundCall, Call, Prepared
+from numakit.facade.call import BoundCall, Call, Prepared, see_that_it_is_a_call
 from numakit.facade.file import File
 from numakit.facade.frame import FrameView, MappedAt, mapped_at, view_frame
 from numakit.facade.graph import machine_graph
@@ -220,8 +220,7 @@ class Machine(MachineState):
         """A run of a call that has not begun: say who acts meanwhile (``run.when``), then ``run.finish()`` or
         ``run.forward()``.
         """
-        if not isinstance(call, BoundCall):
-            raise TypeError(f"call={call!r}: a call and its arguments are wanted: machine.record(shell.write, address)")
+        see_that_it_is_a_call(call)
         return self._run(call.prepare(*args, **kwargs), recorded=True)
 
     def record(self, call: BoundCall[P, R], *args: P.args, **kwargs: P.kwargs) -> Run[R]:

@@ -8,7 +8,7 @@ from os import PathLike
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from numakit.facade.call import BoundCall
+from numakit.facade.call import BoundCall, see_that_it_is_a_call
 from numakit.facade.interference import Interference, Schedule, as_turns, parse_schedule
 from numakit.moments import Moment, moment_named
 from numakit.tables import html_table
@@ -87,6 +87,7 @@ class Meanwhile:
         """Let a call of a process or of the machine begin at that time. Whatever was recorded after this step is
         forgotten.
         """
+        see_that_it_is_a_call(call)
         prepared = call.prepare(*args, **kwargs)
         told = Interference(call.notation(*args, **kwargs), self.begin, self.run.position, self.end, self.never_ends)
         task = replace(prepared.task(), when=self.begin, until=self.end, for_ever=self.never_ends)
@@ -96,8 +97,8 @@ class Meanwhile:
 
 def a_time(moment: str | Moment, nth: int, page: int | None, in_pass: int | None) -> When:
     """A time in a run. Raises ValueError for a moment that does not exist, and for nth below 1."""
-    if nth < 1:
-        raise ValueError(f"nth={nth}: the first time is 1")
+    if not isinstance(nth, int) or nth < 1:
+        raise ValueError(f"nth={nth!r}: a whole number is wanted; the first time is 1")
     return When(moment_named(moment), nth, page, in_pass)
 
 

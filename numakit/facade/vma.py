@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 
 from numakit.abi import PAGE_SHIFT, PAGE_SIZE
@@ -132,6 +132,8 @@ Pages: TypeAlias = Vma | Sequence[int] | int
 
 def addresses_of(pages: Pages, argument: str) -> list[int]:
     """The addresses that a caller named, one or several. Raises ValueError for what cannot be an address."""
+    if not isinstance(pages, int | Iterable):
+        raise ValueError(f"{argument}={pages!r}: an area, an address or a list of addresses is wanted")
     addresses = [pages] if isinstance(pages, int) else list(pages)
     for address in addresses:
         if not isinstance(address, int) or not 0 <= address < 1 << 47:

@@ -39,7 +39,7 @@ def inconsistencies(m: MachineState) -> list[str]:
         references = mapped[page] + cached[page] + waiting[page] + page_has_buffers(m, page)
         references += sum(noted_holders(m, page).values()) + (page == zero_page)
         if m.count[page] != references:
-            wrong.append(f"page {page}: count {m.count[page]}, but {references} references are known")
+            wrong.append(f"page {page}: count {m.count[page]}, but the references known are {references}")
         if m.mapcount[page] != mapped[page]:
             wrong.append(f"page {page}: mapcount {m.mapcount[page]}, but {mapped[page]} PTEs map it")
         if not m.count[page] and (m.stamp[page] or m.mapping[page] or m.flags[page] or m.owner[page]):

@@ -20,7 +20,7 @@ from numakit.machine.pagecache import (
 from numakit.machine.state import PG_DIRTY, MachineState
 from numakit.machine.verdicts import decide_page
 from numakit.migration.migrate_page import migrate_page
-from numakit.moments import RELEASE_BUFFERS, WRITEOUT, WRITEPAGE
+from numakit.moments import LOCK_PAGE, RELEASE_BUFFERS, WRITEOUT, WRITEPAGE
 from numakit.rmap import remove_migration_ptes
 from numakit.timeline.task import Steps
 
@@ -59,5 +59,6 @@ def writeout(m: MachineState, page: int) -> Steps[int]:
     yield WRITEPAGE, page
     if writepage(m, page):
         return decide_page(m, page, -EIO, "write-fails", **facts)
+    yield LOCK_PAGE, page
     yield from lock_page(m, page)
     return decide_page(m, page, -EAGAIN, "written", **facts)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from numakit.moments import HOLD, PASS
 from numakit.timeline.task import Task
-from numakit.widgets.reading import CALL, Attempt, Reading, Walk
+from numakit.widgets.reading import Attempt, Reading, Walk
 
 MOST_RUNS = 240  #: runs of equal steps that a lane holds
 FOLD_FROM = 8  #: so many steps in a row at one moment are a long walk, folded into one line
@@ -117,8 +117,3 @@ def _together(spans: list[Span]) -> Span:
     kind = "failed" if "failed" in kinds else "page" if "page" in kinds else kinds[0]
     label = spans[0].label if len(spans) == 1 else f"{len(spans):,} pages" if kind in ("page", "failed") else ""
     return Span(kind, spans[0].begin, spans[-1].end, label)
-
-
-def is_call(lane: Lane) -> bool:
-    """Whether the lane is that of the call."""
-    return lane.number == CALL

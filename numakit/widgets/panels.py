@@ -13,7 +13,7 @@ from importlib import resources
 
 from numakit.widgets.changes import Told
 from numakit.widgets.lanes import FOLD_FROM, Lane, lanes, sections
-from numakit.widgets.reading import CALL, Reading, Walk
+from numakit.widgets.reading import Reading, Walk
 from numakit.widgets.scene import (
     EntryScene,
     Field,
@@ -27,7 +27,7 @@ from numakit.widgets.scene import (
 from numakit.widgets.surroundings import ListScene, LockScene, NodeScene, SlotScene
 
 SIGNS = "●▲◆■"  #: a task's sign, beside its colour
-SHOWN_WALKS = 3  #: walks before and after the present one in the log
+SHOWN_WALKS = 2  #: walks before and after the present one in the log
 LOGGED_STEPS = 4  #: steps at either end of an opened walk, and around the present one
 PASSES = 10
 FORCED = 3  #: passes from this one on wait for what is busy
@@ -67,7 +67,7 @@ def picture(shown: dict[str, str], marked: str = "") -> str:
 
     def boxed(name: str, title: str, scrolls: bool = False) -> str:
         more = f' tabindex="0" role="region" aria-label="{title}"' if scrolls else ""
-        return f'<section class="nk-box"><h4>{title}</h4>{panel(name, more=more)}</section>'
+        return f'<section class="nk-box"><h3>{title}</h3>{panel(name, more=more)}</section>'
 
     stage = f'<div class="nk-stage">{panel("old")}{panel("ptes")}{panel("new")}</div>'
     below = (
@@ -77,10 +77,11 @@ def picture(shown: dict[str, str], marked: str = "") -> str:
         + boxed("log", "Steps around this one", True)
     )
     low = f'<div class="nk-low">{panel("lists")}{panel("nodes")}</div>'
-    right = f'<div class="nk-right">{panel("now")}{panel("entries")}{stage}</div>'
+    boxes = f'<div class="nk-below">{below}</div>'
+    right = f'<div class="nk-right">{panel("now")}{panel("entries")}{stage}{boxes}{low}</div>'
     return (
         f'{panel("head")}<div class="nk-controls"></div><div class="nk-time">{panel("lanes")}{marked}</div>'
-        f'<div class="nk-main">{panel("track")}{right}</div><div class="nk-below">{below}</div>{low}'
+        f'<div class="nk-main">{panel("track")}{right}</div>'
     )
 
 
@@ -92,7 +93,7 @@ def style() -> str:
 
 def without_buttons(html: str) -> str:
     """The same with the buttons as plain text, for where nothing listens."""
-    return re.sub(r' tabindex="0" role="region"| aria-label="(?=[^"]*" data-plain)', "", re.sub(r"<(/?)button", r"<\1span", html))
+    return re.sub(r"<(/?)button( type=\"button\")?", r"<\1span", html)
 
 
 def _capital(clause: str) -> str:
@@ -103,7 +104,7 @@ def _capital(clause: str) -> str:
 
 
 def _head(scene: Scene) -> str:
-    return f"<h3>{escape(headline(scene))}</h3>"
+    return f"<h2>{escape(headline(scene))}</h2>"
 
 
 def lanes_html(reading: Reading) -> str:
@@ -154,7 +155,7 @@ def _track(scene: Scene) -> str:
             rows.append(_pass_row(scene))
             passes = True
         rows.append(_moment_row(row))
-    return f'<h4>Moments <small>with the document’s numbers</small></h4><ol>{"".join(rows)}</ol>'
+    return f'<h3>Moments <small>with the document’s numbers</small></h3><ol>{"".join(rows)}</ol>'
 
 
 def _pass_row(scene: Scene) -> str:
@@ -194,16 +195,12 @@ def _now(scene: Scene) -> str:
     if not moment:
         return f'<div class="nk-t1"><p class="nk-by">before the call</p>{said}<p class="nk-why">{_then(scene)}</p></div>'
     document = f"<span>document {escape(moment.document)}</span>" if moment.document else ""
-    by = f'<b>{_sign(_acting(scene))} {escape(scene.who)}</b> <code>{escape(moment.function)}()</code> {document}'
+    by = f'<b>{_sign(scene.acting)} {escape(scene.who)}</b> <code>{escape(moment.function)}()</code> {document}'
     why = f"{escape(_capital(moment.what))}. <b>Why:</b> {escape(moment.why)}."
     return (
-        f'<div class="{_colour(_acting(scene))}"><p class="nk-by">{by}</p>{said}'
+        f'<div class="{_colour(scene.acting)}"><p class="nk-by">{by}</p>{said}'
         f'<p class="nk-why">{why} {_then(scene)}</p></div>'
     )
-
-
-def _acting(scene: Scene) -> int:
-    return scene.acting
 
 
 def _then(scene: Scene) -> str:
@@ -234,7 +231,7 @@ def _entries(scene: Scene) -> str:
     )
     more = f"{scene.more_entries} more entries; " if scene.more_entries else ""
     summary = f'<p>{more}{escape(scene.summary) or "no answers yet"}</p>'
-    return f'<h4>status[]: the answers so far <small>a click tells why</small></h4><div class="nk-tabs">{"".join(items)}</div>{summary}'
+    return f'<h3>status[]: the answers so far <small>a click tells why</small></h3><div class="nk-tabs">{"".join(items)}</div>{summary}'
 
 
 def _entry(entry: EntryScene) -> str:
@@ -262,7 +259,7 @@ def _frame(frame: FrameScene | None, nothing: str) -> str:
     if frame is None:
         rows = "".join(f"<tr><th scope='row'>{name}</th><td>–</td></tr>" for name in ROWS)
         return (
-            f'<div class="nk-frame nk-none"><h4>{nothing}: none <small></small></h4><div class="nk-contents">{_pattern(0)}'
+            f'<div class="nk-frame nk-none"><h3>{nothing}: none <small></small></h3><div class="nk-contents">{_pattern(0)}'
             f'<span>no contents</span></div><p class="nk-count">references <b>–</b></p><ul class="nk-holders"></ul>'
             f"<table><tbody>{rows}</tbody></table></div>"
         )
@@ -272,7 +269,7 @@ def _frame(frame: FrameScene | None, nothing: str) -> str:
     looks = "nk-frame" + " nk-free" * frame.free + " nk-locked" * frame.locked
     holders = "".join(map(_holder, frame.holders))
     return (
-        f'<div class="{looks}"><h4>{_capital(frame.role)} {frame.page}, node {frame.node} <small>{_field(lock)}</small></h4>'
+        f'<div class="{looks}"><h3>{_capital(frame.role)} {frame.page}, node {frame.node} <small>{_field(lock)}</small></h3>'
         f'<div class="nk-contents">{_pattern(frame.contents)}<span>contents {_field(contents)}</span></div>'
         f'<p class="nk-count">references <b>{_field(count)}</b></p>'
         f'<ul class="nk-holders" aria-label="Who holds a reference">{holders}</ul><table><tbody>{rows}</tbody></table></div>'
@@ -311,7 +308,7 @@ def _pattern(token: int) -> str:
 def _ptes(scene: Scene) -> str:
     ptes = "".join(map(_pte, scene.ptes)) or '<p class="nk-pte nk-nothing">no PTE leads to it</p>'
     more = f"<p>and {scene.more_ptes} more</p>" if scene.more_ptes else ""
-    return f"<h4>PTEs{' and page cache' if scene.slot else ''}</h4>{ptes}{more}{_slot(scene.slot)}"
+    return f"<h3>PTEs{' and page cache' if scene.slot else ''}</h3>{ptes}{more}{_slot(scene.slot)}"
 
 
 def _pte(pte: PteScene) -> str:
@@ -381,7 +378,7 @@ def _list(pages: ListScene) -> str:
     )
     more = f"<li>+ {pages.size - len(pages.pages):,}</li>" if pages.size > len(pages.pages) else ""
     size = f"<mark>{pages.size:,}</mark>" if pages.changed else f"{pages.size:,}"
-    return f"<div><h4>{escape(pages.name)} <small>{size}</small></h4><ul>{shown}{more}</ul></div>"
+    return f"<div><h3>{escape(pages.name)} <small>{size}</small></h3><ul>{shown}{more}</ul></div>"
 
 
 def _node(node: NodeScene) -> str:
@@ -390,7 +387,7 @@ def _node(node: NodeScene) -> str:
     said = f"<mark>{used}</mark>" if node.changed else used
     role = f" <small>{escape(node.role)}</small>" if node.role else ""
     return (
-        f'<div><h4>Node {node.node}{role}</h4><svg class="nk-bar" viewBox="0 0 100 8" preserveAspectRatio="none" '
+        f'<div><h3>Node {node.node}{role}</h3><svg class="nk-bar" viewBox="0 0 100 8" preserveAspectRatio="none" '
         f'aria-hidden="true"><rect width="{100 * share:.2f}" height="8"/></svg><p>{said} of {node.frames:,} frames</p></div>'
     )
 
@@ -408,12 +405,13 @@ def _log(reading: Reading, position: int) -> str:
 
 
 def _walk(reading: Reading, walk: Walk, position: int) -> str:
-    name = f"{_sign(walk.task)} {escape(reading.tasks[walk.task - 1].name)}: {walk.moment}"
+    task = escape(reading.tasks[walk.task - 1].name)
+    name = f'{_sign(walk.task)} <span class="nk-sr">{task}: </span>{walk.moment}'
     here = walk.begin < position <= walk.end
     looks = f'class="{"nk-current " * here}{_colour(walk.task)}"' + (' aria-current="step"' if here else "")
     if len(walk) < FOLD_FROM:
         times = f" × {len(walk)}" if len(walk) > 1 else ""
-        return f'<li {looks}><button type="button" data-goto="{walk.begin + 1}">{name}{times}</button></li>'
+        return f'<li {looks} title="{task}"><button type="button" data-goto="{walk.begin + 1}">{name}{times}</button></li>'
     middle = position - 1 if here else walk.begin
     steps = [
         step
@@ -433,8 +431,3 @@ def _step_line(reading: Reading, step: int, position: int) -> str:
     about = hex(turn.about << 12) if turn.moment.subject == "address" else f"{turn.moment.subject} {turn.about}"
     here = ' aria-current="step"' if step + 1 == position else ""
     return f'<li{here}><button type="button" data-goto="{step + 1}">step {step + 1}: {about}</button></li>'
-
-
-def is_call(task: int) -> bool:
-    """Whether a task is the call of its run."""
-    return task == CALL

@@ -141,6 +141,7 @@ class Scene:
     length: int
     sentence: str
     who: str
+    acting: int
     moment: Moment | None
     next: str
     pass_number: int | None
@@ -192,6 +193,7 @@ def scene(run: Run[Any], step: int, reading: Reading | None = None) -> Scene:
         length=len(reading),
         sentence=_sentence(m, reading, step, stage, changes),
         who=_who(m, reading.tasks[turn.task - 1]) if turn else "",
+        acting=turn.task if turn else CALL,
         moment=turn.moment if turn else None,
         next=_next(m, reading, step),
         pass_number=reading.pass_at(step),

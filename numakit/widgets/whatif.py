@@ -14,6 +14,14 @@ from numakit.widgets.scene import Scene
 MOST_PLACES = 40  #: addresses that are offered
 
 
+class Added(NamedTuple):
+    """Somebody who was let act at a position, and the turns that the run had before."""
+
+    task: Task
+    position: int
+    turns: list[int]
+
+
 class Deed(NamedTuple):
     """Something that a process can do: its name for people, the call behind it, and whether it needs an address."""
 

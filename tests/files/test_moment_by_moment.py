@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -161,10 +162,10 @@ def test_a_page_that_has_to_be_written_first(shell: Process) -> None:
     passes = [i for i, name in enumerate(names) if name == "PASS"]
     assert names[passes[0] : passes[1]] == [
         "PASS", "GET_NEW_PAGE", "FREED", "LOCK_PAGE", "WRITEBACK", "TRY_TO_UNMAP", "LOCK_NEW_PAGE", "SET_MAPPING",
-        "WRITEOUT", "REMOVE_ENTRY", "WRITEPAGE", "UNLOCK_NEW_PAGE", "REMOVE_ENTRY", "UNLOCK_PAGE", "PUT_BACK",
-        "PUT_BACK_NEW",
+        "WRITEOUT", "REMOVE_ENTRY", "WRITEPAGE", "LOCK_PAGE", "UNLOCK_NEW_PAGE", "REMOVE_ENTRY", "UNLOCK_PAGE",
+        "PUT_BACK", "PUT_BACK_NEW",
     ]  # fmt: skip
-    for start, end in zip(passes[1:3], passes[2:4], strict=True):
+    for start, end in pairwise(passes[1:4]):
         assert names[start:end] == [
             "PASS", "GET_NEW_PAGE", "FREED", "LOCK_PAGE", "WRITEBACK", "PUT_BACK", "PUT_BACK_NEW",
         ]  # fmt: skip
@@ -172,12 +173,13 @@ def test_a_page_that_has_to_be_written_first(shell: Process) -> None:
     seen = {(row[0], i): row for i, row in enumerate(rows_of(moved))}
     at = names.index("WRITEPAGE")
     assert seen["WRITEPAGE", at][2:7] == (3, 1, 0, "P", "P")  # another N than the one that will be used
+    assert seen["LOCK_PAGE", at + 1][2:7] == (3, 1, 0, "", "P")  # unlocked: others may act
 
 
-def test_the_page_is_dirty_until_it_is_written_and_under_writeback_from_then_on(machine: Machine, shell: Process) -> None:
+def test_the_page_is_dirty_until_it_is_written_and_under_writeback_then(machine: Machine, shell: Process) -> None:
     """The dirty bit of the PTE goes to the page at 5; writepage takes it; the PTE that came back is not dirty."""
     moved = move(shell, map_file(shell, "nfs", write=True))
-    told = {}
+    told: dict[str, tuple[bool, bool, bool]] = {}
     for step in moved.run.steps:
         moved.run.goto(step.number)
         pte = shell.pte(moved.area[0])

@@ -141,8 +141,8 @@ def test_a_full_swap_disc_leaves_pages_where_they_are(swap_pages: int) -> None:
     assert [pte.kind for pte in area.ptes].count("present") == 2 - swap_pages
     assert machine.inconsistencies() == []
     assert shell.read(area) == before
-    shell.munmap(area[0])
     machine.migrate_prep()
+    shell.munmap(area[0])
     assert swap_out(shell, area) == swap_pages
     assert shell.read(area[1]) == before[1]
 

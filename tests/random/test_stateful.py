@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
@@ -30,7 +31,7 @@ from tests.random.interleavings import HOLE, PLACES, in_turns
 from tests.random.machines import see_that_it_is_sound, small_machine
 from tests.random.oracle import Witness
 
-EXAMPLES = 10_000 if os.environ.get("NUMAKIT_LONG") == "1" else 1_500  #: of each test
+EXAMPLES = 10_000 if os.environ.get("NUMAKIT_LONG") == "1" else 1_200  #: of each test
 STEPS = 14  #: rules played in an example, at most
 ENOUGH = 50  #: times that each of these has to be reached, by each test
 ROWS = [
@@ -53,8 +54,9 @@ KINDS = [
 
 
 class Meddler(NamedTuple):
-    """Somebody who acts inside a call: what, who, where (one of the call's own places), and when: at the n-th time of
-    a moment or (0) when the call is at work on that place's page.
+    """Somebody who acts inside a call: what, who (from ``OWN`` on: the process whose pages the call is about), where
+    (one of the call's own places), and when: at the n-th time of a moment or (0) when the call is at work on that
+    place's page.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class Meddler(NamedTuple):
     option: int
 
 
+OWN = 4
 WHO = st.integers(0, 5)
 PLACE = st.integers(0, len(PLACES) - 1)
 PLACE_OR_HOLE = st.integers(0, len(PLACES))
@@ -75,7 +78,9 @@ STEP = st.integers(0, 500)
 def meddlers_at(moments: list[str], kinds: list[str]) -> st.SearchStrategy[list[Meddler]]:
     """One to four who act inside a call."""
     when = (st.sampled_from(moments), st.integers(0, 2))
-    one = st.builds(Meddler, st.sampled_from(kinds), WHO, st.integers(0, 4), *when, st.integers(0, 3))
+    one = st.builds(
+        Meddler, st.sampled_from(kinds), st.integers(0, OWN + 2), st.integers(0, 4), *when, st.integers(0, 3)
+    )
     return st.lists(one, min_size=1, max_size=4)
 
 
@@ -118,9 +123,10 @@ class Anything(RuleBasedStateMachine):
         """One of the nodes."""
         return self.machine.node_ids[option % len(self.machine.node_ids)]
 
-    def meddle(self, run: Run[Any], meddler: Meddler, places: list[int]) -> Any:
-        """Let somebody act inside the call of a run."""
-        process, address = self.process(meddler.who), places[meddler.place % len(places)]
+    def meddle(self, run: Run[Any], meddler: Meddler, whose: int, places: list[int]) -> Any:
+        """Let somebody act inside the call of a run, which is about places of a process."""
+        process = self.process(whose if meddler.who >= OWN else meddler.who)
+        address = places[meddler.place % len(places)]
         arguments: tuple[Any, ...] = ([address],)
         if meddler.kind in ("fork", "exit"):
             arguments = ()
@@ -143,14 +149,15 @@ class Anything(RuleBasedStateMachine):
         self,
         call: Any,
         *arguments: Any,
-        meddlers: list[Meddler] | None = None,
-        places: list[int] | None = None,
+        meddlers: Sequence[Meddler] = (),
+        whose: int = 0,
+        places: list[int] = PLACES,
         at: int = 0,
     ) -> Run[Any]:
         """Make a call with others inside, watched; then undo it, redo it, and go on from one of its steps."""
         machine, before, self.whole = self.machine, self.machine.fingerprint(), False
         run = machine.begin(call, *arguments)
-        actors = [self.meddle(run, meddler, places or PLACES) for meddler in meddlers or []]
+        actors = [self.meddle(run, meddler, whose, places) for meddler in meddlers]
         run.finish(Witness(run, self.reached).watching(choose))
         see_that_it_is_sound(machine)
         end = machine.fingerprint()
@@ -212,7 +219,7 @@ class Anything(RuleBasedStateMachine):
         flags = MPOL_MF_MOVE_ALL if all_pages else MPOL_MF_MOVE
         addresses = addresses_of(places)
         arguments = (0, addresses, [self.node(node)] * len(addresses), flags)
-        self.make(self.process(who).move_pages, *arguments, meddlers=meddlers, places=addresses, at=at)
+        self.make(self.process(who).move_pages, *arguments, meddlers=meddlers, whose=who, places=addresses, at=at)
 
     @rule(who=WHO, whose=WHO, places=SOME, node=WHO, meddlers=MEDDLERS, at=STEP)
     def move_of_other(self, who: int, whose: int, places: list[int], node: int, meddlers: Any, at: int) -> None:
@@ -220,7 +227,7 @@ class Anything(RuleBasedStateMachine):
         addresses = addresses_of(places)
         nodes = [self.node(node + i) for i in range(len(places))]
         arguments = (self.process(whose).pid, addresses, nodes, MPOL_MF_MOVE_ALL)
-        self.make(self.process(who).move_pages, *arguments, meddlers=meddlers, places=addresses, at=at)
+        self.make(self.process(who).move_pages, *arguments, meddlers=meddlers, whose=whose, places=addresses, at=at)
 
     @rule(who=WHO, whose=WHO, places=SOME, node=st.sampled_from([None, None, -1, 99, 1024]), meddlers=MEDDLERS)
     def query(self, who: int, whose: int, places: list[int], node: int | None, meddlers: Any) -> None:
@@ -228,7 +235,7 @@ class Anything(RuleBasedStateMachine):
         addresses = addresses_of(places)
         nodes = None if node is None else [node] * len(places)
         call = self.process(who).move_pages
-        self.make(call, self.process(whose).pid, addresses, nodes, meddlers=meddlers, places=addresses)
+        self.make(call, self.process(whose).pid, addresses, nodes, meddlers=meddlers, whose=whose, places=addresses)
 
     @rule(whose=WHO, places=SOME)
     def isolate_for_later(self, whose: int, places: list[int]) -> None:
@@ -243,7 +250,7 @@ class Anything(RuleBasedStateMachine):
         self.isolate(self.process(whose), addresses)
         pages = self.isolated()
         if kind == 4 and pages:
-            self.break_the_contract(pages, meddlers, addresses)
+            self.break_the_contract(pages, meddlers, whose, addresses)
             return
         cells = self.machine.cells(len(pages) + 1)
 
@@ -255,14 +262,14 @@ class Anything(RuleBasedStateMachine):
             return self.machine.alloc_page(self.node(private + (cells[-1] if kind == 2 else 0)))
 
         call = self.machine.migrate_pages
-        self.make(call, pages, get_new_page, node, meddlers=meddlers, places=addresses, at=at)
+        self.make(call, pages, get_new_page, node, meddlers=meddlers, whose=whose, places=addresses, at=at)
 
-    def break_the_contract(self, pages: list[int], meddlers: list[Meddler], places: list[int]) -> None:
+    def break_the_contract(self, pages: list[int], meddlers: list[Meddler], whose: int, places: list[int]) -> None:
         """A new_page_t that returns the old page: the machine is as it was, and the pages go back."""
         before, self.whole = self.machine.fingerprint(), False
         run = self.machine.begin(self.machine.migrate_pages, pages, lambda page, private, result: page)
         for meddler in meddlers:
-            self.meddle(run, meddler, places)
+            self.meddle(run, meddler, whose, places)
         with pytest.raises(BrokenUserCode):
             run.finish()
         assert self.machine.fingerprint() == before

