@@ -143,7 +143,7 @@ class Run(Timeline[R]):
     @property
     def is_newest(self) -> bool:
         """Whether nothing was recorded on the machine after this run, that going on from its past would forget."""
-        return self._ended_at == len(self.machine.journal)
+        return bool(self._ended_at == len(self.machine.journal))
 
     def forget(self, actor: Actor[Any] | Task) -> Run[R]:
         """Take an actor out again: the run stands at the step where it had joined, and what came later is forgotten.

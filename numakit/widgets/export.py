@@ -11,6 +11,7 @@ import re
 from html import escape
 from os import PathLike
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from numakit.facade.run import Run
@@ -20,8 +21,10 @@ from numakit.widgets.reading import Reading
 from numakit.widgets.scene import scene
 from numakit.widgets.why import whys
 
+HERE = Path(__file__).parent
 NAMES = (
-    "head", "lanes", "track", "now", "entries", "old", "ptes", "new", "changes", "tasks", "locks", "lists", "nodes", "log",
+    "head", "lanes", "track", "now", "entries", "old", "ptes",
+    "new", "changes", "tasks", "locks", "lists", "nodes", "log",
 )  # fmt: skip
 FRAME = picture(dict.fromkeys(NAMES, ""))  #: the places of the panels, empty
 LONGEST = 5_000  #: steps that a page may have
@@ -51,15 +54,9 @@ def _page(run: Run[Any], stood: int) -> str:
     }
     data = {"frame": FRAME, "position": stood, "steps": steps, "why": told, "pieces": list(pieces)}
     title = headline(scene(run, stood, reading))
-    script = Path(__file__).with_name("stepper.js").read_text(encoding="utf-8")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<title>{escape(title)}</title><style>{style()}\nbody {{ margin: 1em; background: light-dark(#fff, #12161b); '
-        f'color: light-dark(#1a1f25, #e8edf2); color-scheme: light dark; }} h1 {{ font: 700 1.3em sans-serif; }}</style></head><body><main><h1>Step through {escape(title.partition(":")[0])}</h1><div id="stepper"></div></main>\n'
-        f'<script type="application/json" id="run">{_embedded(data)}</script>\n<script type="module">\n{script}\n'
-        'mount(document.getElementById("stepper"), recorded(JSON.parse(document.getElementById("run").textContent)));\n'
-        "</script></body></html>\n"
-    )
+    page = Template(HERE.joinpath("page.html").read_text(encoding="utf-8"))
+    script = HERE.joinpath("stepper.js").read_text(encoding="utf-8")
+    return page.substitute(title=escape(title), style=style(), data=_embedded(data), script=script)
 
 
 def _step(run: Run[Any], reading: Reading, step: int, pieces: dict[str, int]) -> dict[str, Any]:

@@ -155,14 +155,12 @@ def _track(scene: Scene) -> str:
             rows.append(_pass_row(scene))
             passes = True
         rows.append(_moment_row(row))
-    return f'<h3>Moments <small>with the document’s numbers</small></h3><ol>{"".join(rows)}</ol>'
+    return f"<h3>Moments <small>document’s numbers</small></h3><ol>{''.join(rows)}</ol>"
 
 
 def _pass_row(scene: Scene) -> str:
     number = scene.pass_number
-    pips = "".join(
-        f'<i class="{"nk-forced " * (i >= FORCED)}{_pip(i, number)}"></i>' for i in range(PASSES)
-    )
+    pips = "".join(f'<i class="{"nk-forced " * (i >= FORCED)}{_pip(i, number)}"></i>' for i in range(PASSES))
     said = "no pass yet" if number is None else f"pass {number}"
     return f'<li class="nk-passes"><span>{said}</span><span class="nk-pips" aria-hidden="true">{pips}</span></li>'
 
@@ -181,9 +179,15 @@ def _moment_row(row: MomentRow) -> str:
     title = escape(f"{moment.function}(): {moment.what}")
     return (
         f'<li class="nk-{row.state}">{stop}<button type="button" class="nk-moment" data-moment="{moment.name}" title="{title}"{current}>'
-        f'<span class="nk-doc">{escape(moment.document.replace(", ", ","))}</span> <span class="nk-name">{moment.name}</span>'
+        f'<span class="nk-doc">{escape(_numbers(moment.document))}</span> <span class="nk-name">{moment.name}</span>'
         f'<span class="nk-sr">, {STATES[row.state]}</span></button></li>'
     )
+
+
+def _numbers(document: str) -> str:
+    """The numbers of a moment, short: "13, 14, 15" is "13–15"."""
+    numbers = document.split(", ")
+    return f"{numbers[0]}–{numbers[-1]}" if len(numbers) > 2 else ",".join(numbers)
 
 
 # -- what happens
@@ -193,9 +197,11 @@ def _now(scene: Scene) -> str:
     moment = scene.moment
     said = f'<p class="nk-say">{escape(scene.sentence)}</p>'
     if not moment:
-        return f'<div class="nk-t1"><p class="nk-by">before the call</p>{said}<p class="nk-why">{_then(scene)}</p></div>'
+        return (
+            f'<div class="nk-t1"><p class="nk-by">before the call</p>{said}<p class="nk-why">{_then(scene)}</p></div>'
+        )
     document = f"<span>document {escape(moment.document)}</span>" if moment.document else ""
-    by = f'<b>{_sign(scene.acting)} {escape(scene.who)}</b> <code>{escape(moment.function)}()</code> {document}'
+    by = f"<b>{_sign(scene.acting)} {escape(scene.who)}</b> <code>{escape(moment.function)}()</code> {document}"
     why = f"{escape(_capital(moment.what))}. <b>Why:</b> {escape(moment.why)}."
     return (
         f'<div class="{_colour(scene.acting)}"><p class="nk-by">{by}</p>{said}'
@@ -230,7 +236,7 @@ def _entries(scene: Scene) -> str:
         f'<span class="nk-answer{_fails(scene.returned)}">{escape(returned)}</span></button>'
     )
     more = f"{scene.more_entries} more entries; " if scene.more_entries else ""
-    summary = f'<p>{more}{escape(scene.summary) or "no answers yet"}</p>'
+    summary = f"<p>{more}{escape(scene.summary) or 'no answers yet'}</p>"
     return f'<h3>status[]: the answers so far <small>a click tells why</small></h3><div class="nk-tabs">{"".join(items)}</div>{summary}'
 
 
@@ -302,7 +308,9 @@ def _pattern(token: int) -> str:
             mixed = (mixed * 1664525 + 1013904223) & 0xFFFFFFFF
             if token and (mixed >> 30 & 1 or not x + y):
                 squares += [f"M{place} {y}h1v1h-1z" for place in sorted({x, 4 - x})]
-    return f'<svg class="nk-pattern" viewBox="0 0 5 5" aria-hidden="true"><path d="{"".join(squares) or "M0 0"}"/></svg>'
+    return (
+        f'<svg class="nk-pattern" viewBox="0 0 5 5" aria-hidden="true"><path d="{"".join(squares) or "M0 0"}"/></svg>'
+    )
 
 
 def _ptes(scene: Scene) -> str:
@@ -328,7 +336,7 @@ def _slot(slot: SlotScene | None) -> str:
     said = f"<mark>{_was(slot.before)} → {now}</mark>" if slot.changed else now
     return (
         f'<div class="nk-pte nk-slot{" nk-changed" * slot.changed}"><b>page cache of {escape(slot.file)}</b> '
-        f"<code>slot {slot.index}</code><br>{said}{_arrow(slot.leads_to, False)}</div>"
+        f"<code>slot {slot.place}</code><br>{said}{_arrow(slot.leads_to, False)}</div>"
     )
 
 
@@ -401,7 +409,11 @@ def _log(reading: Reading, position: int) -> str:
         return "<ul><li>nothing has happened yet</li></ul>"
     here = reading.walk_at(max(0, position - 1))
     first = max(0, min(here - SHOWN_WALKS, len(reading.walks) - 2 * SHOWN_WALKS - 1))
-    return "<ul>" + "".join(_walk(reading, walk, position) for walk in reading.walks[first : first + 2 * SHOWN_WALKS + 1]) + "</ul>"
+    return (
+        "<ul>"
+        + "".join(_walk(reading, walk, position) for walk in reading.walks[first : first + 2 * SHOWN_WALKS + 1])
+        + "</ul>"
+    )
 
 
 def _walk(reading: Reading, walk: Walk, position: int) -> str:
@@ -411,7 +423,9 @@ def _walk(reading: Reading, walk: Walk, position: int) -> str:
     looks = f'class="{"nk-current " * here}{_colour(walk.task)}"' + (' aria-current="step"' if here else "")
     if len(walk) < FOLD_FROM:
         times = f" × {len(walk)}" if len(walk) > 1 else ""
-        return f'<li {looks} title="{task}"><button type="button" data-goto="{walk.begin + 1}">{name}{times}</button></li>'
+        return (
+            f'<li {looks} title="{task}"><button type="button" data-goto="{walk.begin + 1}">{name}{times}</button></li>'
+        )
     middle = position - 1 if here else walk.begin
     steps = [
         step

@@ -27,6 +27,7 @@ from numakit.moments import (
 )
 from numakit.syscalls.move_pages import UNSET
 from numakit.timeline.run import Run
+from numakit.timeline.state import Change
 from numakit.timeline.task import Task
 
 CALL = 1  #: the number of the task that is the call of its run
@@ -168,10 +169,9 @@ class Reading:
             if attempt.new is None:
                 self._attempts_of[about].append(attempt)
             attempt.new = about
-        elif attempt and (moment.subject != "page" or about not in (attempt.old, attempt.new)):
-            if moment.subject in ("pass", "entry", "page"):
-                del self._open[task]
-                attempt = None
+        elif attempt and _leads_away(turn, attempt):
+            del self._open[task]
+            attempt = None
         if attempt:
             attempt.end = step + 1
             attempt.moved = attempt.moved or moment is COPY
@@ -184,12 +184,11 @@ class Reading:
         places = [self.run.journal_places(step) for step in range(first, len(self))]
         changes = self.run.machine.changes(places[0][0], places[-1][1])
         for step, (begin, end) in enumerate(places, first):
-            for label, index, _, after in islice(changes, (end - begin) // 2):
-                if label == "outcome" and self.turns[step].task == CALL and after != UNSET:
-                    self._decide(index, step, after < 0)
-                elif label == "table" and after is not None and isinstance(index, tuple) and len(index) == 3:
-                    if index[:2] == ("page verdict", CALL) and after.value < 0:
-                        self._fail(step)
+            for change in islice(changes, (end - begin) // 2):
+                if change.label == "outcome" and self.turns[step].task == CALL and change.after != UNSET:
+                    self._decide(change.index, step, change.after < 0)
+                elif change.label == "table" and _is_refusal(change):
+                    self._fail(step)
 
     def _decide(self, entry: int, step: int, fails: bool) -> None:
         self.decided[entry] = step
@@ -264,6 +263,20 @@ class Reading:
             if before and (moment not in self._inside_attempts or steps[before - 1] >= newest):
                 met.add(moment)
         return met
+
+
+def _leads_away(turn: Turn, attempt: Attempt) -> bool:
+    """Whether a step belongs to an attempt no longer: it is about another page, an entry, or a pass."""
+    if turn.moment.subject == "page":
+        return turn.about not in (attempt.old, attempt.new)
+    return turn.moment.subject in ("pass", "entry")
+
+
+def _is_refusal(change: Change) -> bool:
+    """Whether a change of the table notes that the call could not move a page."""
+    key = change.index
+    noted = isinstance(key, tuple) and key[:2] == ("page verdict", CALL)
+    return noted and change.after is not None and change.after.value < 0
 
 
 def first_from(steps: list[int], position: int) -> int | None:

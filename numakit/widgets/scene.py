@@ -91,7 +91,6 @@ class FrameScene(NamedTuple):
     fields: tuple[Field, ...]
     holders: tuple[HolderScene, ...] = ()
     contents: int = 0
-    count: int = 0
     free: bool = False
     locked: bool = False
 
@@ -379,7 +378,6 @@ def _frame(
         ),
         tuple(_holder_scenes(m, held, held_before.get(page, {}))),
         view.contents,
-        view.count,
         not view.count,
         bool(view.locked_by),
     )

@@ -33,7 +33,7 @@ def _html() -> Any:
     return traitlets.Unicode("").tag(sync=True)
 
 
-class Stepper(anywidget.AnyWidget):  # type: ignore[misc]
+class Stepper(anywidget.AnyWidget):
     """A widget for a recorded run, or for one under way: ``Stepper(machine.record(shell.move_pages, ...))``.
 
     It begins at the step at which the run stands. Forward at the end of a run that has not ended lets the next task

@@ -1,4 +1,4 @@
-"""What stands around the pages of a step: the slot of the page cache, lists, nodes, and locks with who waits for them."""
+"""What stands around the pages of a step: the slot of the page cache, lists, nodes, locks and who waits for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SlotScene(NamedTuple):
     """
 
     file: str
-    index: int
+    place: int
     page: int | None
     leads_to: str
     changed: bool
@@ -99,7 +99,9 @@ def list_scenes(
         size, pages = _lru(m, node)
         yield _list(f"LRU of node {node}", size, pages, old, new, any(m.node(page) == node for page in moved))
     isolated = [page for page, first in reading.taken_off.items() if first <= step and _isolated(m, page)]
-    yield _list("isolated by the call", len(isolated), isolated, old, new, bool(held & reading.taken_off.keys() & moved))
+    yield _list(
+        "isolated by the call", len(isolated), isolated, old, new, bool(held & reading.taken_off.keys() & moved)
+    )
     cpu = reading.tasks[reading.turns[step - 1].task - 1].cpu if step else m.run.call.cpu if m.run else m.cpu
     row = m.cpu_row[cpu] * PAGEVEC_ROW
     waiting = list(m.pagevec[row + 1 : row + 1 + m.pagevec[row]])
@@ -107,9 +109,7 @@ def list_scenes(
     yield _list(f"pagevec of CPU {cpu}", len(waiting), waiting, old, new, its_own)
 
 
-def _list(
-    name: str, size: int, pages: list[int], old: int | None, new: int | None, changed: bool
-) -> ListScene:
+def _list(name: str, size: int, pages: list[int], old: int | None, new: int | None, changed: bool) -> ListScene:
     """Those looked at are always among the shown ones; the order stays."""
     concerned = [page for page in pages if page in (old, new)]
     others = [page for page in pages if page not in (old, new)][: SHOWN_IN_LIST - len(concerned)]
@@ -169,9 +169,7 @@ def lock_scenes(
         owners = [f"{holder_name(m, semaphore.writer)} (writes)"] if semaphore.writer else []
         owners += [f"{holder_name(m, task)} (reads)" for task in semaphore.readers]
         queue = [holder_name(m, task) for task, _ in semaphore.queue]
-        yield LockScene(
-            f"mmap_sem of {mm_name(m, mm)}", tuple(owners), tuple(queue), ("mmap_sem", mm) in touched
-        )
+        yield LockScene(f"mmap_sem of {mm_name(m, mm)}", tuple(owners), tuple(queue), ("mmap_sem", mm) in touched)
     mapping = m.mapping[old] if old is not None else 0
     if mapping:
         owner = m.table.get(("rmap lock", mapping))

@@ -80,7 +80,9 @@ def _call(machine: Machine, pid: int, deed: str, address: int) -> tuple[BoundCal
         page = process.page(address)
         mapping = machine.mapping[page] if page is not None else 0
         if page is None or mapping <= 0:
-            raise ValueError(f"address={address:#x}: no page of a file is mapped there, so there is nothing to write back")
+            raise ValueError(
+                f"address={address:#x}: no page of a file is mapped there, so there is nothing to write back"
+            )
         return machine.file_numbered(mapping).write_back, [machine.index[page]]
     call: BoundCall[..., Any] = getattr(process, DEEDS[deed].call)
     return call, [address] if DEEDS[deed].needs_address else []

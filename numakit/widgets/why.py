@@ -1,4 +1,7 @@
-"""Why a call returned what it returned, and why each entry got its answer: what ``explain`` says, and where it was decided."""
+"""Why a call returned what it returned, and why each entry got its answer.
+
+The texts are those of ``explain``; what is added is the step at which that was decided.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,16 @@ class Why(NamedTuple):
     def html(self, position: int) -> str:
         """What is told at a step: the answer only once it has been given."""
         known = self.position is not None and position >= self.position
-        there = (
-            f'<button type="button" data-goto="{self.position}">Go to step {self.position}, where that was decided</button>'
-            if self.position is not None and self.position != position
-            else ""
-        )
+        there = ""
+        if self.position is not None and self.position != position:
+            asked = f"Go to step {self.position}, where that was decided"
+            there = f'<button type="button" data-goto="{self.position}">{asked}</button>'
         said = self.text if known else "Nothing has been decided yet."
         return f"<p><b>{escape(self.title)}</b> {escape(said)}</p>{there}"
 
 
 def why(run: Run[Any], reading: Reading, entry: int | str) -> Why:
-    """Why an entry, or the call (:data:`RETURN`), was answered as it was. Raises IndexError for no entry of the call."""
+    """Why an entry, or the call (:data:`RETURN`), was answered as it was. Raises IndexError for what is no entry."""
     result = run.result if run.finished else None
     if entry == RETURN:
         return Why("Why this return value?", _told(result, None), _end_of_call(reading) if run.finished else None)
@@ -73,4 +75,6 @@ def whys_html(run: Run[Any], reading: Reading) -> str:
     if not run.finished:
         return ""
     items = "".join(f"<li>{escape(told.text)}</li>" for told in whys(run, reading).values())
-    return f"<details class='nk-more'><summary>Why the call answered what it answered</summary><ul>{items}</ul></details>"
+    return (
+        f"<details class='nk-more'><summary>Why the call answered what it answered</summary><ul>{items}</ul></details>"
+    )

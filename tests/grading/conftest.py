@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.grading.course import ASSIGNMENT, copy_course, nbgrader
+from tests.grading.course import copy_course, nbgrader
 
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course folder with the student's version, as `nbgrader generate_assignment` makes it."""
+    """A course folder with the students' versions, as `nbgrader generate_assignment` makes them."""
     course = copy_course(tmp_path_factory.mktemp("released") / "course")
-    nbgrader(course, "generate_assignment", ASSIGNMENT)
+    for assignment in sorted(folder.name for folder in (course / "source").iterdir()):
+        nbgrader(course, "generate_assignment", assignment)
     return course
 
 

@@ -15,8 +15,18 @@ from nbgrader.api import Gradebook, MissingEntry
 
 from tests.clone import ROOT
 
-ASSIGNMENT = "tour"
-EXERCISE = "bring-them-home"
+
+class Exercise(NamedTuple):
+    """An exercise: the folder it is in, its notebook, and the cell in which the student's function goes."""
+
+    assignment: str
+    notebook: str
+    answer: str
+
+
+TOUR = Exercise("tour", "bring-them-home", "gather")
+FRAMES = Exercise("frames", "who-holds-this-page", "predict")
+ASSIGNMENT, EXERCISE = TOUR.assignment, TOUR.notebook
 SECONDS = 100  #: for one command; what hangs is ended, and its test fails
 
 Edit = Callable[[nbformat.NotebookNode], None]
@@ -52,29 +62,31 @@ def nbgrader(course: Path, *arguments: str) -> str:
     return run.stdout + run.stderr
 
 
-def hand_in(course: Path, student: str, edit: Edit | None = None) -> None:
+def hand_in(course: Path, student: str, edit: Edit | None = None, exercise: Exercise = TOUR) -> None:
     """The student's version of the exercise, edited, handed in."""
-    notebook = nbformat.read(course / "release" / ASSIGNMENT / f"{EXERCISE}.ipynb", 4)
+    notebook = nbformat.read(course / "release" / exercise.assignment / f"{exercise.notebook}.ipynb", 4)
     if edit is not None:
         edit(notebook)
-    folder = course / "submitted" / student / ASSIGNMENT
+    folder = course / "submitted" / student / exercise.assignment
     folder.mkdir(parents=True)
-    nbformat.write(notebook, folder / f"{EXERCISE}.ipynb")
+    nbformat.write(notebook, folder / f"{exercise.notebook}.ipynb")
 
 
-def grade(course: Path, submissions: Mapping[str, Edit | None], *settings: str) -> dict[str, Graded]:
+def grade(
+    course: Path, submissions: Mapping[str, Edit | None], *settings: str, exercise: Exercise = TOUR
+) -> dict[str, Graded]:
     """Hand in for each student, grade them all at once (with settings beyond those of the course): their points."""
     for student, edit in submissions.items():
-        hand_in(course, student, edit)
-    nbgrader(course, "autograde", ASSIGNMENT, *settings)
-    return {student: marks(course, student) for student in submissions}
+        hand_in(course, student, edit, exercise)
+    nbgrader(course, "autograde", exercise.assignment, *settings)
+    return {student: marks(course, student, exercise) for student in submissions}
 
 
-def marks(course: Path, student: str) -> Graded:
+def marks(course: Path, student: str, exercise: Exercise = TOUR) -> Graded:
     """What the gradebook says."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         try:
-            submission = gradebook.find_submission_notebook(EXERCISE, ASSIGNMENT, student)
+            submission = gradebook.find_submission_notebook(exercise.notebook, exercise.assignment, student)
         except MissingEntry:
             raise AssertionError(f"{student} was not graded") from None
         return Graded(submission.score, {grade.name: grade.score for grade in submission.grades})
@@ -86,10 +98,10 @@ def cell_named(notebook: nbformat.NotebookNode, grade_id: str) -> nbformat.Noteb
     return next(cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
 
 
-def answer(source: str) -> Edit:
+def answer(source: str, exercise: Exercise = TOUR) -> Edit:
     """Put ``source`` where the student's function goes."""
 
     def edit(notebook: nbformat.NotebookNode) -> None:
-        cell_named(notebook, "gather").source = source
+        cell_named(notebook, exercise.answer).source = source
 
     return edit
