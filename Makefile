@@ -26,7 +26,7 @@ test-long: $(VENV)/.test ## the random tests with many more examples
 	$(BIN)/python tools/run_parts.py --long
 
 fuzz: $(VENV)/.test ## play N random worlds (make fuzz N=10000) and print the schedule of one that fails
-	$(BIN)/python tools/fuzz.py $(or $(N),10000)
+	$(BIN)/python -m tools.fuzz $(or $(N),10000)
 
 bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python benchmarks/pipeline.py --write

@@ -66,8 +66,9 @@ def test_altix_is_four_by_four_by_four() -> None:
 
 def test_the_picture_fits_its_figure() -> None:
     """Nothing that is written may be cut off at the edge."""
-    for name in MACHINES:
-        ax = draw_topology(_machine(name))
+    drawn = [(name, draw) for name in MACHINES for draw in (draw_topology, draw_distances)]
+    for name, draw in drawn:
+        ax = draw(_machine(name))
         figure = ax.get_figure(root=True)
         assert figure is not None
         figure.canvas.draw()
@@ -77,6 +78,7 @@ def test_the_picture_fits_its_figure() -> None:
         assert needed.x1 <= given.x1 + 1, name
         assert given.y0 - 1 <= needed.y0, name
         assert needed.y1 <= given.y1 + 1, name
+        mpl.pyplot.close(figure)
 
 
 def test_use_must_fit_the_machine() -> None:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 RUFF = [PYTHON, "-m", "ruff"]
 PYTEST = [PYTHON, "-m", "pytest", "--quiet"]
+TWO_WORKERS = ["-n", "2", "--dist", "worksteal"]
 SUMMARY = "Runs the parts of the test suite and ends with a table of their times."
 
 CELL_SECONDS = 60
@@ -57,19 +58,19 @@ def all_parts(*, daily: bool = False) -> list[Part]:
     """The parts in the order of their run: what fails fast comes first."""
     others = [f"--ignore=tests/{name}" for name in OWN_PARTS]
     quick = ["-m", "not slow"] if daily else []
-    code = [name for name in ("numakit", "tests", "tools") if (ROOT / name).is_dir()]
+    code = [name for name in ("numakit", "tests", "tools", "benchmarks") if (ROOT / name).is_dir()]
     return [
         Part("lint", [[*RUFF, "check", "."], [*RUFF, "format", "--check", "."]], 5, daily=True),
         Part("types", [[PYTHON, "-m", "mypy", "--strict", *code]], 40, daily=True),
-        Part("model", [[*PYTEST, "tests", *others, *quick]], 60, daily=True),
-        _folder("readers", 180),
-        _folder("random", 60, has_long=True),
-        _folder("planted_bugs", 60, has_long=True),
-        Part("notebooks", [[*STRICT_NBVAL, *_notebook_folders()]], 30, needs="notebooks"),
-        _folder("notebook_checks", 20, at="tests/notebooks"),
-        _folder("grading", 60),
-        _folder("browser", 60),
-        _folder("packaging", 120),
+        Part("model", [[*PYTEST, "tests", *TWO_WORKERS, *others, *quick]], 120, daily=True),
+        Part("readers", [[*PYTEST, "tests/readers", *quick]], 180, needs="tests/readers", daily=True),
+        _folder("random", 480, TWO_WORKERS, has_long=True),
+        _folder("planted_bugs", 180, daily=True),
+        Part("notebooks", [[*STRICT_NBVAL, *_notebook_folders()]], 240, needs="notebooks"),
+        _folder("notebook_checks", 60, at="tests/notebooks"),
+        _folder("grading", 540, TWO_WORKERS),
+        _folder("browser", 480),
+        _folder("packaging", 180),
     ]
 
 
@@ -126,10 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
-def _folder(name: str, budget: int, *, at: str = "", daily: bool = False, has_long: bool = False) -> Part:
+def _folder(
+    name: str, budget: int, options: Sequence[str] = (), *, at: str = "", daily: bool = False, has_long: bool = False
+) -> Part:
     """The part that runs the tests of one folder."""
     folder = at or f"tests/{name}"
-    return Part(name, [[*PYTEST, folder]], budget, needs=folder, daily=daily, has_long=has_long)
+    return Part(name, [[*PYTEST, folder, *options]], budget, needs=folder, daily=daily, has_long=has_long)
 
 
 def _notebook_folders() -> list[str]:

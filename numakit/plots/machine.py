@@ -88,7 +88,7 @@ def _frame(whole: Placed, lines: int) -> tuple[float, float, float, float]:
     beside, above = 0.3, 0.3
     if len(nodes) <= LABELLED:
         at_sides = any(label_place(node, len(nodes))[1] != "center" for node in nodes)
-        beside, above = 3.4 if at_sides else 1.6, 0.7 + 0.6 * lines
+        beside, above = 3.4 if at_sides or len(nodes) == 1 else 1.6, 0.7 + 0.6 * lines
     return (
         min(part.center[0] - part.radius for part in parts) - beside,
         max(part.center[0] + part.radius for part in parts) + beside,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from numakit.plots.theme import Theme, dress, new_axes, theme_named
@@ -37,7 +38,7 @@ def draw_distances(topology: Topology, ax: Axes | None = None, theme: str = "lig
     ax.set_yticks(range(len(nodes)), labels, fontsize=max(font, 6.0))
     ax.set_xlabel("to node")
     ax.set_ylabel("from node")
-    ax.set_title(f"Distances of {topology.name} (10 is local)")
+    ax.set_title(_title(topology, ax), fontsize=11)
     dress(ax, look)
     return ax
 
@@ -45,6 +46,14 @@ def draw_distances(topology: Topology, ax: Axes | None = None, theme: str = "lig
 def _new_axes(count: int, theme: Theme) -> Axes:
     side = max(3.8, CELL * count + 1.0, 0.55 * count + 1.2 if count <= 12 else 0.0)
     return new_axes(side, side, theme)
+
+
+def _title(topology: Topology, ax: Axes) -> str:
+    """What it is, in lines that are no longer than the table is wide."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    characters = int(figure.get_size_inches()[0] * 8)
+    return "\n".join(textwrap.wrap(f"Distances of {topology.name} (10 is local)", characters))
 
 
 def _readable_on(colour: list[float]) -> str:

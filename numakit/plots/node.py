@@ -109,7 +109,6 @@ def _write_label(canvas: Canvas, i: int, node: Placed) -> None:
         color=canvas.theme.ink,
         linespacing=1.15,
         fontsize=min(10.0, max(6.5, _points_per_unit(canvas.ax) * 0.42)),
-        bbox={"facecolor": canvas.theme.ground, "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
     )
 
 

@@ -15,6 +15,7 @@ from tests.readers.mutants import corpus
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_every_reader_gives_a_topology_or_one_error_within_512_mib(tmp_path: Path) -> None:
     done = subprocess.run(
