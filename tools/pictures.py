@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numakit import Machine, Run, Topology, Vma
-from numakit.plots import draw_topology
+from numakit.plots import draw_distances, draw_topology
 from numakit.plots.pages import draw_pages, fill
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def draw_migration(path: Path) -> None:
 
     machine, area, run = a_migration()
     figure = plt.figure(figsize=(10.6, 4.3))
-    draw_machine(machine, figure.add_axes((0.0, 0.12, 0.37, 0.86)))
+    draw_machine(machine, figure.add_axes((0.0, 0.12, 0.37, 0.8)))
     figure.text(
         0.415, 0.925, "process.move_pages(0, area, nodes=[0] * 10)", family="monospace", fontsize=12, weight="bold"
     )
@@ -106,6 +106,23 @@ def draw_strip(area: Vma, ax: Axes, words: str) -> None:
         legend.remove()
 
 
+def draw_machines(folder: Path) -> None:
+    """The pictures of docs/topologies.md: 64 nodes, and a machine with CXL memory in both themes."""
+    import matplotlib.pyplot as plt
+
+    cxl = Topology.preset("cxl")
+    pictures = {
+        "altix.png": draw_topology(Topology.preset("altix")),
+        "cxl-dark.png": draw_topology(cxl, theme="dark", use={0: cxl.memory(0) // 4, 2: cxl.memory(2) // 2}),
+        "cxl-distances.png": draw_distances(cxl),
+    }
+    for name, ax in pictures.items():
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.savefig(folder / name, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        plt.close(figure)
+
+
 def main() -> int:
     """Draw all pictures."""
     import matplotlib as mpl
@@ -113,6 +130,7 @@ def main() -> int:
     mpl.use("Agg")
     PICTURES.mkdir(parents=True, exist_ok=True)
     draw_migration(PICTURES / "migration.png")
+    draw_machines(PICTURES)
     return 0
 
 

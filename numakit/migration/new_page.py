@@ -119,7 +119,8 @@ class UserNewPage:
         if newpage is not None:
             self._see_that_it_is_fresh(m, newpage, taken)
         if taken > (newpage is not None):
-            self._complain(f"took {taken} frames and returned {'one' if newpage is not None else 'none'}")
+            frames = f"{taken} frame{'s' * (taken != 1)}"
+            self._complain(f"took {frames} and returned {'one' if newpage is not None else 'none'}")
         changed = changed_by_user(m, began, newpage)
         if changed:
             self._complain(f"was asked for a new page for page {page}, and changed {', '.join(changed)}")

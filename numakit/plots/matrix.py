@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from numakit.plots.theme import Theme, dress, new_axes, theme_named
 from numakit.topology import Topology
+from numakit.topology.idlists import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def draw_distances(topology: Topology, ax: Axes | None = None, theme: str = "lig
     ax.set_yticks(range(len(nodes)), labels, fontsize=max(font, 6.0))
     ax.set_xlabel("to node")
     ax.set_ylabel("from node")
-    ax.set_title(_title(topology, ax), fontsize=11)
+    ax.set_title(_title(topology, ax), fontsize=10.5)
     dress(ax, look)
     return ax
 
@@ -49,11 +49,12 @@ def _new_axes(count: int, theme: Theme) -> Axes:
 
 
 def _title(topology: Topology, ax: Axes) -> str:
-    """What it is, in lines that are no longer than the table is wide."""
+    """What it is, in two lines where one would be longer than the picture is wide."""
     figure = ax.get_figure(root=True)
     assert figure is not None
-    characters = int(figure.get_size_inches()[0] * 8)
-    return "\n".join(textwrap.wrap(f"Distances of {topology.name} (10 is local)", characters))
+    what, local = f"Distances of {topology.name}", "(10 is local)"
+    width = int(figure.get_size_inches()[0] * 9)
+    return f"{what} {local}" if len(what) + len(local) < width else f"{shortened(what)}\n{local}"
 
 
 def _readable_on(colour: list[float]) -> str:

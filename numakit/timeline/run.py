@@ -40,6 +40,10 @@ class Stuck(Exception):
 class BrokenUserCode(Exception):
     """A function handed in by the user raised or broke its contract. The machine is as it was before the call."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence alone. The way through the kit would bury the line that it names."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class CalledBack(RuntimeError):
     """A function handed in by the user makes a call of the model while one waits for its answer."""

@@ -2,6 +2,7 @@
 
 Buttons carry what they ask for in ``data-`` attributes: ``data-goto`` a step, ``data-moment`` the next time of a
 moment, ``data-break`` a break, ``data-why`` an entry. Where there is no script, :func:`without_buttons` takes them off.
+Headings are no ``h2``: a notebook would take them for chapters of its own, number them and list them in its contents.
 """
 
 from __future__ import annotations
@@ -67,9 +68,10 @@ def picture(shown: dict[str, str], marked: str = "") -> str:
 
     def boxed(name: str, title: str, scrolls: bool = False) -> str:
         more = f' tabindex="0" role="region" aria-label="{title}"' if scrolls else ""
-        return f'<section class="nk-box"><h3>{title}</h3>{panel(name, more=more)}</section>'
+        return f'<section class="nk-box"><div role="heading" aria-level="3">{title}</div>{panel(name, more=more)}</section>'
 
-    stage = f'<div class="nk-stage">{panel("old")}{panel("ptes")}{panel("new")}</div>'
+    scrolls = ' tabindex="0" role="region" aria-label="PTEs"'
+    stage = f'<div class="nk-stage">{panel("old")}{panel("ptes", more=scrolls)}{panel("new")}</div>'
     below = (
         boxed("changes", "What this step changed", True)
         + boxed("tasks", "Who stands where", True)
@@ -104,7 +106,7 @@ def _capital(clause: str) -> str:
 
 
 def _head(scene: Scene) -> str:
-    return f"<h2>{escape(headline(scene))}</h2>"
+    return f"<div role='heading' aria-level='2'>{escape(headline(scene))}</div>"
 
 
 def lanes_html(reading: Reading) -> str:
@@ -123,8 +125,14 @@ def _lane(lane: Lane, length: int) -> str:
         f'width:{_percent(span.end - span.begin, length)}">{escape(span.label)}</i>'
         for span in lane.spans
     )
-    who = f'<div class="nk-who {_colour(lane.number)}">{_sign(lane.number)} {escape(lane.name)}</div>'
+    who = f'<div class="nk-who {_colour(lane.number)}">{_sign(lane.number)} {_short(lane.name)}</div>'
     return f'{who}<div class="nk-lane {_colour(lane.number)}" aria-hidden="true">{spans}</div>'
+
+
+def _short(name: str) -> str:
+    """A task's name, of which "of shell" goes where there is little room."""
+    task, of, whose = name.partition(" of ")
+    return f'{escape(task)}<span class="nk-long">{escape(of + whose)}</span>'
 
 
 def playhead(scene: Scene) -> str:
@@ -155,7 +163,7 @@ def _track(scene: Scene) -> str:
             rows.append(_pass_row(scene))
             passes = True
         rows.append(_moment_row(row))
-    return f"<h3>Moments <small>document’s numbers</small></h3><ol>{''.join(rows)}</ol>"
+    return f"<div role='heading' aria-level='3'>Moments <small>document’s numbers</small></div><ol>{''.join(rows)}</ol>"
 
 
 def _pass_row(scene: Scene) -> str:
@@ -237,7 +245,7 @@ def _entries(scene: Scene) -> str:
     )
     more = f"{scene.more_entries} more entries; " if scene.more_entries else ""
     summary = f"<p>{more}{escape(scene.summary) or 'no answers yet'}</p>"
-    return f'<h3>status[]: the answers so far <small>a click tells why</small></h3><div class="nk-tabs">{"".join(items)}</div>{summary}'
+    return f'<div role="heading" aria-level="3">status[]: the answers so far <small>a click tells why</small></div><div class="nk-tabs">{"".join(items)}</div>{summary}'
 
 
 def _entry(entry: EntryScene) -> str:
@@ -265,7 +273,7 @@ def _frame(frame: FrameScene | None, nothing: str) -> str:
     if frame is None:
         rows = "".join(f"<tr><th scope='row'>{name}</th><td>–</td></tr>" for name in ROWS)
         return (
-            f'<div class="nk-frame nk-none"><h3>{nothing}: none <small></small></h3><div class="nk-contents">{_pattern(0)}'
+            f'<div class="nk-frame nk-none"><div role="heading" aria-level="3">{nothing}: none <small></small></div><div class="nk-contents">{_pattern(0)}'
             f'<span>no contents</span></div><p class="nk-count">references <b>–</b></p><ul class="nk-holders"></ul>'
             f"<table><tbody>{rows}</tbody></table></div>"
         )
@@ -275,7 +283,7 @@ def _frame(frame: FrameScene | None, nothing: str) -> str:
     looks = "nk-frame" + " nk-free" * frame.free + " nk-locked" * frame.locked
     holders = "".join(map(_holder, frame.holders))
     return (
-        f'<div class="{looks}"><h3>{_capital(frame.role)} {frame.page}, node {frame.node} <small>{_field(lock)}</small></h3>'
+        f'<div class="{looks}"><div role="heading" aria-level="3">{_capital(frame.role)} {frame.page}, node {frame.node} <small>{_field(lock)}</small></div>'
         f'<div class="nk-contents">{_pattern(frame.contents)}<span>contents {_field(contents)}</span></div>'
         f'<p class="nk-count">references <b>{_field(count)}</b></p>'
         f'<ul class="nk-holders" aria-label="Who holds a reference">{holders}</ul><table><tbody>{rows}</tbody></table></div>'
@@ -316,7 +324,7 @@ def _pattern(token: int) -> str:
 def _ptes(scene: Scene) -> str:
     ptes = "".join(map(_pte, scene.ptes)) or '<p class="nk-pte nk-nothing">no PTE leads to it</p>'
     more = f"<p>and {scene.more_ptes} more</p>" if scene.more_ptes else ""
-    return f"<h3>PTEs{' and page cache' if scene.slot else ''}</h3>{ptes}{more}{_slot(scene.slot)}"
+    return f"<div role='heading' aria-level='3'>PTEs{' and page cache' if scene.slot else ''}</div>{ptes}{more}{_slot(scene.slot)}"
 
 
 def _pte(pte: PteScene) -> str:
@@ -386,7 +394,7 @@ def _list(pages: ListScene) -> str:
     )
     more = f"<li>+ {pages.size - len(pages.pages):,}</li>" if pages.size > len(pages.pages) else ""
     size = f"<mark>{pages.size:,}</mark>" if pages.changed else f"{pages.size:,}"
-    return f"<div><h3>{escape(pages.name)} <small>{size}</small></h3><ul>{shown}{more}</ul></div>"
+    return f"<div><div role='heading' aria-level='3'>{escape(pages.name)} <small>{size}</small></div><ul>{shown}{more}</ul></div>"
 
 
 def _node(node: NodeScene) -> str:
@@ -395,7 +403,7 @@ def _node(node: NodeScene) -> str:
     said = f"<mark>{used}</mark>" if node.changed else used
     role = f" <small>{escape(node.role)}</small>" if node.role else ""
     return (
-        f'<div><h3>Node {node.node}{role}</h3><svg class="nk-bar" viewBox="0 0 100 8" preserveAspectRatio="none" '
+        f'<div><div role="heading" aria-level="3">Node {node.node}{role}</div><svg class="nk-bar" viewBox="0 0 100 8" preserveAspectRatio="none" '
         f'aria-hidden="true"><rect width="{100 * share:.2f}" height="8"/></svg><p>{said} of {node.frames:,} frames</p></div>'
     )
 

@@ -457,7 +457,7 @@ def _entries(
         return _final(run.result, stage)
     record: CallRecord | None = m.table.get(("call", CALL))
     if record is None:
-        return Answers([], 0, "", "")
+        return _not_begun(run)
     new = {change.index for change in net(changes) if change.label == "outcome"}
     outcome, queued = m.arrays[record.outcome], m.arrays[record.queued]
 
@@ -486,6 +486,14 @@ def _chosen(outcome: Sequence[int], queued: Sequence[int], stage: Stage) -> list
 
 def _counted(answers: Counter[str]) -> str:
     return ", ".join(f"{times} {answer}" for answer, times in sorted(answers.items()))
+
+
+def _not_begun(run: Run[Any]) -> Answers:
+    """The entries of a call that has not opened its answers yet, as far as they are known; so no place moves later."""
+    result = run.result if run.finished else None
+    entries, more, _, _ = _final(result, Stage())
+    waiting = [entry._replace(text="–", state="open") for entry in entries]
+    return Answers(waiting, more, "", "")
 
 
 def _final(result: Any, stage: Stage) -> Answers:

@@ -17,6 +17,7 @@ from numakit.widgets.changes import PAGE_CACHE, mapping_text, mm_name, net
 from numakit.widgets.reading import CALL, Reading
 
 SHOWN_IN_LIST = 6  #: pages of a list that are shown
+SHOWN_LISTS = 4  #: nodes of a machine that is small enough to show all LRU lists
 SHOWN_NODES = 8  #: nodes that are shown; the two concerned first
 
 
@@ -94,8 +95,7 @@ def list_scenes(
     differences = net(changes)
     moved = {change.index for change in differences if change.label == "stamp"}
     held = {change.index for change in differences if change.label in ("holder", "count")}
-    nodes = dict.fromkeys(m.node(page) for page in (old, new) if page is not None)
-    for node in nodes or m.node_ids[:1]:
+    for node in _nodes_with_lists(m, old, new):
         size, pages = _lru(m, node)
         yield _list(f"LRU of node {node}", size, pages, old, new, any(m.node(page) == node for page in moved))
     isolated = [page for page, first in reading.taken_off.items() if first <= step and _isolated(m, page)]
@@ -107,6 +107,15 @@ def list_scenes(
     waiting = list(m.pagevec[row + 1 : row + 1 + m.pagevec[row]])
     its_own = any(c.label == "pagevec" and row <= c.index < row + PAGEVEC_ROW for c in differences)
     yield _list(f"pagevec of CPU {cpu}", len(waiting), waiting, old, new, its_own)
+
+
+def _nodes_with_lists(m: MachineState, old: int | None, new: int | None) -> list[int]:
+    """The nodes whose lists are shown: all of a small machine, else the two concerned; so that no list moves."""
+    with_memory = [node for node in m.node_ids if len(m.frames_of(node))]
+    if len(with_memory) <= SHOWN_LISTS:
+        return with_memory
+    concerned = [m.node(page) for page in (old, new) if page is not None]
+    return list(dict.fromkeys([*concerned, *with_memory]))[:2]
 
 
 def _list(name: str, size: int, pages: list[int], old: int | None, new: int | None, changed: bool) -> ListScene:

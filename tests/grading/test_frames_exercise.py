@@ -23,7 +23,7 @@ def predict(process, addresses, node):
         if page is None:
             return -ENOENT
         frame, users = machine.frame(page), {place.processes for place in machine.mapped_at(page)}
-        if frame.page == machine.process(process.pid).machine.table["zero page"]:
+        if "the kernel: its zero page" in frame.holders:
             return -EFAULT
         if frame.node == node:
             return node
