@@ -228,7 +228,7 @@ BROKEN = {  #: what the reader did -> (line 4 of the cell, what the error says)
     ),
     "returns one that was taken before": ("machine.free_page(fresh); return hoarded", "did not allocate"),
     "takes two": ("machine.alloc_page(1); return fresh", "took 2 frames and returned one"),
-    "leaks one": ("return None", "took 1 frames and returned none"),
+    "leaks one": ("return None", "took 1 frame and returned none"),
     "takes one and returns another": ("machine.alloc_page(0); return machine.alloc_page(0)", "took 3 frames"),
     "re-enters migrate_pages": ("machine.migrate_pages([], None)", "get_new_page=None"),
     "re-enters migrate_pages with itself": ("machine.migrate_pages([], get_new_page)", "calls back into the machine"),

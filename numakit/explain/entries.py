@@ -148,8 +148,8 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     "off-lru": _off_lru,
     "full": _full,
     "gone": lambda fact, value: (
-        "While the call was under way everybody else let go of the page, so there was nothing left to move. "
-        f"The status names node {value}, where the new page would have been."
+        "While the call was under way everybody else let go of the page, so there was nothing left to move."
+        + ("" if "origin" in fact else f" The status names node {value}, where the new page would have been.")
     ),
     "mlocked": _mlocked,
     "driver": _driver,

@@ -129,7 +129,9 @@ class MigrationResult:
         """Why the call returned its number or, with ``i``, why page i of the list moved or stayed."""
         if i is None:
             return f"migrate_pages() returned {self.stayed}. {explain_return(self.why)}"
-        return f"Page {self.pages[i]}: {errno_name(self.verdicts[i].value)}. {explain_entry(self.verdicts[i])}"
+        value = self.verdicts[i].value  # 0 says that nothing was in the way; it is no node
+        error = f": {errno_name(value)}" if value else ""
+        return f"Page {self.pages[i]}{error}. {explain_entry(self.verdicts[i])}"
 
     def _repr_html_(self) -> str:
         rows = [(p, v.row, explain_entry(v)) for p, v in zip(self.pages, self.verdicts, strict=True)][:SHOWN_ENTRIES]

@@ -14,10 +14,9 @@ def _nothing(fact: Facts) -> str:
     if not fact["entries"]:
         return "The list of pages is empty, so there was nothing to move. This kernel answers -ENOENT then. Name at least one page."
     return (
-        f"None of the {fact['entries']} entries required moving: each page was already there, not present, at an "
-        "invalid "
-        "address, or mapped by several processes. status[] was not written; outcome[] has what was decided for each. "
-        "A query (nodes None) returns the same in status[]."
+        f"Of {fact['entries']} {'entry' if fact['entries'] == 1 else 'entries'} none required moving: each page was already "
+        "there, not present, at an invalid address, or mapped by several processes. status[] was not written; outcome[] has "
+        "what was decided for each. A query (nodes None) returns the same in status[]."
     )
 
 

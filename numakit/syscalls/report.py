@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from numakit.abi import EAGAIN
 from numakit.kernels.functions import kernel_function
 from numakit.machine.costs import Costs
 from numakit.machine.process import TaskStruct
@@ -84,8 +85,7 @@ def report_migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: Ne
     ret = yield from migrate_pages(m, pages, get_new_page, private)
     verdicts = []
     for page, node in zip(pages, nodes, strict=True):
-        verdict = take_verdict(m, "page verdict", m.current, page) or Verdict(
-            0, "moved", (("page", page), ("origin", node))
-        )
-        verdicts.append(verdict)
+        verdict = take_verdict(m, "page verdict", m.current, page) or Verdict(0, "moved", (("page", page),))
+        told = m.kernel.busy_status if verdict.value == -EAGAIN else verdict.value
+        verdicts.append(Verdict(told, verdict.row, (*verdict.facts, ("origin", node))))
     return Report(ret, Verdict(ret, "stayed" if ret else "all-moved"), (), tuple(verdicts), replace(m.costs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from numakit.topology import presets, readers, show, writers
+from numakit.topology import show
 from numakit.topology.description import Description, Node, TopologyError, checked, linux_distance
 from numakit.topology.graph import build_graph, read_graph
 from numakit.topology.idlists import format_list
@@ -13,6 +13,8 @@ from numakit.topology.warn import warnings_of
 
 if TYPE_CHECKING:
     import networkx as nx
+
+# Readers, writers and presets are imported where they are used: `import numakit` stays light.
 
 
 class Topology:
@@ -47,6 +49,8 @@ class Topology:
         `dumps`). Raises `TopologyError`, naming file and line, for what is malformed, unsafe or too large;
         `FileNotFoundError` if there is neither file nor dump.
         """
+        from numakit.topology import readers
+
         description = readers.read(path)
         try:
             return cls(description)
@@ -56,6 +60,8 @@ class Topology:
     @classmethod
     def preset(cls, name: str) -> Topology:
         """A machine by name: one of `presets()`; presets.py has the source of each table."""
+        from numakit.topology import presets
+
         return cls(presets.preset(name))
 
     @classmethod
@@ -64,6 +70,8 @@ class Topology:
 
         `root` is where sys/ and proc/ are: another folder than "/" is for tests and mounted snapshots.
         """
+        from numakit.topology import readers
+
         return cls(readers.read_host(root))
 
     @classmethod
@@ -80,23 +88,31 @@ class Topology:
     @staticmethod
     def dumps() -> tuple[str, ...]:
         """Names of the dumps of real machines that come with numakit; `load` takes each."""
+        from numakit.topology import readers
+
         return readers.shipped_dumps()
 
     @staticmethod
     def presets() -> tuple[str, ...]:
         """Names of the machines that `preset` takes."""
+        from numakit.topology import presets
+
         return tuple(presets.PRESETS)
 
     # ---- where topologies go
 
     def to_json(self) -> str:
         """The machine as JSON in networkx' node-link form, a line for each node and each row; `load` reads it."""
+        from numakit.topology import writers
+
         return writers.node_link_text(self)
 
     def to_numactl(self) -> str:
         """The machine as `numactl --hardware` prints it, in whole MB; `load` reads it. It has no word for what a node's
         memory is, nor for nodes that are offline.
         """
+        from numakit.topology import writers
+
         return writers.numactl_text(self)
 
     def to_qemu(self, memory: int | None = None) -> list[str]:
@@ -105,6 +121,8 @@ class Topology:
 
         Raises `TopologyError` for what QEMU cannot have: ids with holes, CPUs in two nodes, distances below 10, ...
         """
+        from numakit.topology import writers
+
         return writers.qemu_arguments(self, memory)
 
     # ---- what a topology says

@@ -16,7 +16,7 @@ from numakit.timeline.state import Change
 from numakit.widgets.changes import PAGE_CACHE, mapping_text, mm_name, net
 from numakit.widgets.reading import CALL, Reading
 
-SHOWN_IN_LIST = 6  #: pages of a list that are shown
+SHOWN_IN_LIST = 5  #: pages of a list that are shown
 SHOWN_LISTS = 4  #: nodes of a machine that is small enough to show all LRU lists
 SHOWN_NODES = 8  #: nodes that are shown; the two concerned first
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from tests.browser.runs import SHORT, made
 
 from numakit.widgets import Stepper
 
@@ -15,19 +16,6 @@ pytestmark = pytest.mark.timeout(400)
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "notebooks" / "04-inside-migrate-pages.ipynb"
-
-#: Two pages move, one of them is met by a write; an address was never touched.
-CALL = """\
-from numakit import Machine, Topology
-machine = Machine(Topology.preset("two-sockets"), scale=1 << 15)
-shell = machine.spawn("shell", uid=0, node=0)
-area = shell.mmap(pages=4)
-shell.write(area[0:2])
-run = machine.begin(shell.move_pages, 0, area[0:3], [1, 1, 1])
-run.when("COPY").do(shell.write, area[0])
-run.finish()
-run.first()
-"""
 
 SAME = """([name, html]) => {
     const there = document.querySelector(`.nk [data-panel="${name}"]`).cloneNode(true);
@@ -41,16 +29,9 @@ SAME = """([name, html]) => {
 }"""
 
 
-def _stepper() -> Stepper:
-    """The same run in this process: what the page has to show."""
-    names: dict[str, Any] = {}
-    exec(CALL, names)
-    return Stepper(names["run"])
-
-
 def _notebook(folder: Path, name: str = "stepper.ipynb") -> str:
     last = "print('all cells', 'ran')"
-    cells = [nbformat.v4.new_code_cell(source) for source in (CALL, "from numakit.widgets import Stepper\nStepper(run)", last)]
+    cells = [nbformat.v4.new_code_cell(source) for source in (SHORT, "from numakit.widgets import Stepper\nStepper(run)", last)]
     book = nbformat.v4.new_notebook(cells=cells)
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / name)
@@ -97,7 +78,7 @@ def page(request: pytest.FixtureRequest, server: Any, open_page: Any) -> Any:
 
 def test_a_run_is_walked_and_changed_as_the_model_says(page: Any) -> None:
     """To the end by key and back by mouse, by scrubber, jump and break; a what-if and its end; and why."""
-    stepper = _stepper()
+    stepper = Stepper(made(SHORT))
     length = len(stepper.run)
     page.locator(".nk").focus()
     for step in range(1, length + 1):

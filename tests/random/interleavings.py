@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, PAGE_SIZE, PROT_READ, PROT_WRITE, Machine, Run
+from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, PROT_READ, PROT_WRITE, Machine, Process, Run
 from numakit.facade.call import call_text
 from numakit.facade.interference import Interference
 from numakit.facade.run import Meanwhile
@@ -21,26 +21,28 @@ from numakit.moments import moment_named
 from numakit.timeline.run import Run as Timeline
 from numakit.timeline.schedule import choose, waits_for_time
 from numakit.timeline.task import Task, When
-from tests.random.machines import see_that_it_is_sound, small_machine
+from tests.random.machines import see_that_it_is_sound
 from tests.random.oracle import Schedule, Witness
+from tests.random.worlds import EVERYWHERE, HOLE, file_behind, pages_behind, world
 
-PRIVATE, SHARED = 0x10000000, 0x10007000  #: where the first two mmaps of a process go
-PLACES = [PRIVATE + i * PAGE_SIZE for i in range(6)] + [SHARED + i * PAGE_SIZE for i in range(3)]
-HOLE = PRIVATE + 6 * PAGE_SIZE
 MOST_ACTORS = 8
 CHANGES = 0.08  #: how often a turn begins with somebody's new priority
 
 #: Moments at which actors begin, those within the attempt to move a page more often.
 MOMENTS = [
     *("DRAIN", "FOLLOW_PAGE", "ISOLATE", "PASS", "GET_NEW_PAGE", "FREED", "LOCK_PAGE", *2 * ["TRY_TO_UNMAP"]),
-    *("LOCK_NEW_PAGE", "SET_MAPPING", *2 * ["COUNT"], "TREE_LOCK", *2 * ["COPY"], *2 * ["REMOVE_ENTRY"]),
+    *("WRITEBACK", "WRITEOUT", "WRITEPAGE", "RELEASE_BUFFERS", "MOVE_BUFFERS"),
+    *("LOCK_NEW_PAGE", "SET_MAPPING", *2 * ["COUNT"], *2 * ["TREE_LOCK"], *2 * ["COPY"], *2 * ["REMOVE_ENTRY"]),
     *("UNLOCK_NEW_PAGE", "UNLOCK_PAGE", "PUT_BACK", "PUT_BACK_NEW"),
 ]
 #: What actors do, as a lottery: writes and pins race with a migration, an exit ends many races before they begin.
 ACTORS = [
     *(*4 * ["write"], *2 * ["read"], *2 * ["fork"], *2 * ["munmap"], "exit", *2 * ["mprotect"], "mlock", "munlock"),
-    *(*3 * ["pin_for_a_while"], *2 * ["hold_page_lock"], *2 * ["move_pages"]),
+    *(*2 * ["pin_for_a_while"], "register_memory", *2 * ["hold_page_lock"], *2 * ["move_pages"], *3 * ["reclaim"]),
 ]
+#: What happens to a file, if the place that an actor is about has one.
+FILE_ACTORS = ["truncate", "write_back", "hold_buffers", "lock_buffers"]
+HOLDERS = ("pin_for_a_while", "hold_page_lock", "write_back", "hold_buffers", "lock_buffers")
 
 
 class Scenario(NamedTuple):
@@ -68,36 +70,14 @@ class Scenario(NamedTuple):
         return f"random_seed {self.random_seed}: {call}"
 
 
-def world(random_seed: int, kernel: Kernel = SEED) -> Machine:
-    """A machine of two or three nodes, with a process, its child, which shares its pages, and perhaps a grandchild."""
-    draw = Random(f"world {random_seed}")
-    frames = {0: 40, 1: 40} if draw.random() < 0.5 else {0: 40, 1: 40, 3: draw.choice((0, 4, 40))}
-    machine = small_machine(frames, kernel)
-    parent = machine.spawn("parent", uid=0, node=0)
-    for area in (parent.mmap(pages=6), parent.mmap(pages=3, shared=True)):
-        parent.write([page for page in area if draw.random() < 0.85])
-    parent.read([page for page in PLACES if draw.random() < 0.2])
-    child = parent.fork("child")
-    child.write([page for page in PLACES if draw.random() < 0.25])
-    if draw.random() < 0.4:
-        child.fork("grandchild")
-    if draw.random() < 0.5:
-        parent.move_pages(0, PLACES[2:4], [1, 1], MPOL_MF_MOVE_ALL)
-    if draw.random() < 0.2:
-        child.mlock([draw.choice(PLACES)])
-    if draw.random() < 0.3:
-        parent.vmsplice(draw.sample(PLACES, 2))
-    return machine
-
-
 def scenario(random_seed: int) -> Scenario:
     """What happens in the world of that seed. (Drawn on the world as a kernel without bugs makes it.)"""
     draw, machine = Random(f"scenario {random_seed}"), world(random_seed)
     pids = [process.pid for process in machine.processes]
     target = machine.process(draw.choice(pids))
-    pages = tuple(draw.sample(PLACES, draw.randint(2, 7)))
+    pages = tuple(draw.sample(EVERYWHERE, draw.randint(2, 7)))
     if draw.random() < 0.15:
-        pages += (draw.choice([*PLACES, HOLE]),)
+        pages += (draw.choice([*EVERYWHERE, HOLE]),)
     nodes = tuple(draw_node(draw, machine, target.pte(page).node) for page in pages)
     caller = draw.choice([0, *pids, *pids])
     flags = MPOL_MF_MOVE_ALL if draw.random() < 0.85 else MPOL_MF_MOVE
@@ -113,9 +93,26 @@ def draw_node(draw: Random, machine: Machine, here: int | None) -> int:
 
 def draw_actor(draw: Random, machine: Machine, pages: Sequence[int]) -> Interference:
     """Somebody who acts meanwhile; four in five begin at the n-th time of a moment, the others when they like."""
-    pids = [process.pid for process in machine.processes]
-    page = draw.choice(pages) if draw.random() < 0.9 else draw.choice(PLACES)
-    kind = draw.choice(ACTORS)
+    process = draw.choice(machine.processes)
+    page = draw.choice(pages) if draw.random() < 0.9 else draw.choice(EVERYWHERE)
+    file = file_behind(process, page)
+    if file and draw.random() < 0.4:
+        kind = draw.choice(FILE_ACTORS)
+        call = call_text(file[0].notation, kind, (file[1],), {})
+    else:
+        kind = draw.choice(ACTORS)
+        call = draw_call(draw, kind, process, page)
+    when = until = None
+    if draw.random() < 0.8:
+        when = When(moment_named(draw.choice(MOMENTS)), draw.randint(1, 4))
+    if kind in HOLDERS and draw.random() < 0.5:
+        until = When(moment_named("PASS"), 1, None, draw.randint(1, 9))
+    return Interference(call, when, until=until)
+
+
+def draw_call(draw: Random, kind: str, process: Process, page: int) -> str:
+    """A call of a process that is about a page, or reclaim, of that page and others."""
+    machine = process.machine
     arguments: tuple[Any, ...] = ([page],)
     if kind in ("fork", "exit"):
         arguments = ()
@@ -124,14 +121,12 @@ def draw_actor(draw: Random, machine: Machine, pages: Sequence[int]) -> Interfer
     elif kind == "mprotect":
         arguments = ([page], draw.choice((PROT_READ, PROT_READ | PROT_WRITE)))
     elif kind == "move_pages":
-        wanted = [page, *draw.sample(PLACES, 2)]
-        arguments = (draw.choice(pids), wanted, [draw.choice(machine.node_ids)] * 3, MPOL_MF_MOVE_ALL)
-    when = until = None
-    if draw.random() < 0.8:
-        when = When(moment_named(draw.choice(MOMENTS)), draw.randint(1, 4))
-    if kind in ("pin_for_a_while", "hold_page_lock") and draw.random() < 0.5:
-        until = When(moment_named("PASS"), 1, None, draw.randint(1, 9))
-    return Interference(call_text(f"process({draw.choice(pids)})", kind, arguments, {}), when, until=until)
+        wanted = [page, *draw.sample(EVERYWHERE, 2)]
+        pid = draw.choice(machine.processes).pid
+        arguments = (pid, wanted, [draw.choice(machine.node_ids)] * 3, MPOL_MF_MOVE_ALL)
+    elif kind == "reclaim":
+        return call_text("machine", kind, (pages_behind(process, [page, *draw.sample(EVERYWHERE, 2)]),), {})
+    return call_text(process.notation, kind, arguments, {})
 
 
 def begin(machine: Machine, plan: Scenario) -> Run[Any]:

@@ -10,15 +10,17 @@ import networkx as nx
 from numakit import PAGE_SIZE, Machine, Topology
 from numakit.kernels import Kernel
 from numakit.machine.consistency import is_key, left_in_flight
-from numakit.machine.vma import PTE_PFN, PTE_PRESENT, PTE_TYPE, PTE_WRITABLE, VM_SHARED, VM_WRITE
+from numakit.machine.pagecache import disc_of
+from numakit.machine.state import PG_DIRTY
+from numakit.machine.vma import PTE_DIRTY, PTE_PFN, PTE_PRESENT, PTE_TYPE, PTE_WRITABLE, VM_SHARED, VM_WRITE
 
 
-def small_machine(frames: Mapping[int, int], kernel: Kernel) -> Machine:
-    """Nodes with so many frames each, two CPUs a node."""
+def small_machine(frames: Mapping[int, int], kernel: Kernel, swap_pages: int | None = None) -> Machine:
+    """Nodes with so many frames each, two CPUs a node, and a swap disc of so many pages (None: as many as frames)."""
     graph: nx.Graph[Any] = nx.Graph()
     for place, (node, number) in enumerate(frames.items()):
         graph.add_node(node, memory=number * PAGE_SIZE, cpus=(2 * place, 2 * place + 1), online=True)
-    return Machine(Topology.from_networkx(graph), kernel=kernel, scale=1)
+    return Machine(Topology.from_networkx(graph), kernel=kernel, scale=1, swap_pages=swap_pages)
 
 
 def see_that_it_is_sound(machine: Machine) -> None:
@@ -26,6 +28,7 @@ def see_that_it_is_sound(machine: Machine) -> None:
     assert machine.inconsistencies() == []
     assert left_in_flight(machine) == []
     assert written_without_right(machine) == []
+    assert clean_and_not_on_the_disc(machine) == []
 
 
 def written_without_right(machine: Machine) -> list[str]:
@@ -45,3 +48,32 @@ def written_without_right(machine: Machine) -> list[str]:
             if not vma.flags & VM_SHARED and machine.mapcount[page] > 1:
                 wrong.append(f"mm {vma.mm} can write to page {page}, which others read as private memory")
     return wrong
+
+
+def clean_and_not_on_the_disc(machine: Machine) -> list[str]:
+    """Pages of files or in the swap cache that are not dirty, neither by their flag nor by a PTE, and hold something
+    else than their disc does: reclaim would lose it.
+    """
+    dirty = dirty_by_their_ptes(machine)
+    wrong = []
+    for key, space in machine.table.items():
+        if not is_key(key, "mapping"):
+            continue
+        blocks = disc_of(machine, key[1])
+        for index, slot in enumerate(machine.arrays[space.slots]):
+            page = slot - 1
+            if not slot or machine.flags[page] & PG_DIRTY or page in dirty:
+                continue
+            on_disc = blocks[index] if blocks else 0
+            if machine.contents[page] != on_disc:
+                wrong.append(
+                    f"page {page} of mapping {key[1]} is clean and holds {machine.contents[page]}, not {on_disc}"
+                )
+    return wrong
+
+
+def dirty_by_their_ptes(machine: Machine) -> set[int]:
+    """The pages that some process has written to through a PTE that is there."""
+    areas = [vma for key, vma in machine.table.items() if is_key(key, "vma")]
+    ptes = [pte for vma in areas for pte in machine.arrays[vma.table][vma.first : vma.first + vma.pages]]
+    return {pte >> PTE_PFN for pte in ptes if pte & PTE_TYPE == PTE_PRESENT and pte & PTE_DIRTY}

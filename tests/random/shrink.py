@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from numakit.facade.interference import as_turns
 from numakit.kernels import SEED, Kernel
-from tests.random.interleavings import Scenario, begin, play_run, world
+from tests.random.interleavings import Scenario, begin, play_run
+from tests.random.worlds import world
 
 MOST_TRIES = 600
 

@@ -1,0 +1,201 @@
+"""The page that a run is exported to, opened from a file; and the functions of stepper.js by themselves."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from tests.browser.runs import BUSY, FILE, SHORT, made
+
+from numakit.widgets import Stepper
+
+pytestmark = pytest.mark.timeout(300)
+
+SCRIPT = Path(__file__).resolve().parents[2] / "numakit" / "widgets" / "stepper.js"
+
+#: Every panel at every step, forward, back, and by jumps: the bytes of each, and what moved or was cut off.
+WALK = """() => {
+    const range = document.querySelector(".nk-scrubber"), seen = [], first = {}, moved = new Set(), wrong = [];
+    const panels = [...document.querySelectorAll("[data-panel]")];
+    const go = step => { range.value = step; range.dispatchEvent(new Event("input")); };
+    const look = () => panels.map(e => e.innerHTML).join("\\n");
+    const place = e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height].map(Math.round).join(); };
+    const length = +range.max;
+    for (let step = 0; step <= length; step++) {
+        go(step); seen.push(look());
+        for (const e of panels) { first[e.dataset.panel] ??= place(e); if (first[e.dataset.panel] !== place(e)) moved.add(e.dataset.panel); }
+    }
+    for (let step = length; step >= 0; step--) { go(step); if (look() !== seen[step]) wrong.push(step); }
+    for (let i = 0; i <= length; i++) { const step = i * 7 % (length + 1); go(step); if (look() !== seen[step]) wrong.push(step); }
+    return { moved: [...moved], wrong, wide: document.documentElement.scrollWidth > innerWidth };
+}"""
+
+
+def _exported(source: str, folder: Path) -> Path:
+    path = folder / "run.html"
+    made(source).to_html(path)
+    return path
+
+
+def _at(page: Any, position: int) -> None:
+    page.wait_for_function("n => +document.querySelector('.nk').dataset.position === n", arg=position)
+
+
+def _opened(open_page: Any, path: Path, **look: Any) -> Any:
+    page = open_page(path.as_uri(), **look)
+    page.goto(path.as_uri())
+    page.wait_for_selector(".nk-controls button")
+    return page
+
+
+def test_the_page_steps_both_ways_from_a_file(open_page: Any, tmp_path: Path) -> None:
+    """With the panels that the widget has, the same keys, jumps, breaks and reasons."""
+    path = _exported(SHORT, tmp_path)
+    page, stepper = _opened(open_page, path), Stepper(made(SHORT))
+    page.locator(".nk").focus()
+    for step in [*range(1, len(stepper.run) + 1), *range(len(stepper.run) - 1, -1, -1)]:
+        page.keyboard.press("ArrowRight" if step > stepper.position else "ArrowLeft")
+        stepper.show(step)
+        _at(page, step)
+        said = page.locator(".nk-say").inner_text()
+        assert said == stepper.scene.sentence
+    for key, where in (("n", "pass"), ("p", "page"), ("a", "actor"), ("f", "failure"), ("Shift+ArrowRight", "over")):
+        stepper.jump(where)
+        page.keyboard.press(key)
+        _at(page, stepper.position)
+    page.locator(".nk-track [data-break=COPY]").click()
+    page.keyboard.press("Home")
+    page.keyboard.press("c")
+    stepper.first()
+    stepper.breaks = ["COPY"]
+    stepper.run_on()
+    _at(page, stepper.position)
+    page.locator(".nk-entries [data-why=return]").click()
+    assert "Nothing has been decided yet" in page.locator(".nk-why-box").inner_text()
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    page.locator(".nk-entries [data-why='2']").click()
+    assert stepper.run.result.explain(2) in page.locator(".nk-why-box").inner_text()
+
+
+def test_play_goes_on_by_itself_and_stops_at_a_break(open_page: Any, tmp_path: Path) -> None:
+    page = _opened(open_page, _exported(SHORT, tmp_path))
+    page.locator(".nk-track [data-break=PASS]").click()
+    page.locator(".nk").focus()
+    page.keyboard.press("Home")
+    page.get_by_label("Speed").select_option("fast")
+    page.locator(".nk").focus()
+    page.keyboard.press("Space")
+    page.wait_for_function("() => document.querySelector('.nk-play').innerText.includes('Pause')")
+    page.wait_for_function("() => document.querySelector('.nk-play').innerText.includes('Play')")
+    assert page.locator(".nk-track [aria-current]").get_attribute("data-moment") == "PASS"
+
+
+def test_a_long_walk_is_one_line_that_opens_and_stays_open(open_page: Any, tmp_path: Path) -> None:
+    """The munmap drops 60 PTEs."""
+    run = made(BUSY)
+    page = _opened(open_page, _exported(BUSY, tmp_path))
+    walk = next(s.number for s in run.steps if s.moment.name == "ZAP_PTE")
+    page.locator(".nk").focus()
+    page.locator(".nk-track [data-moment=ZAP_PTE]").click()
+    _at(page, walk + 1)
+    line = page.locator(".nk-log [aria-current] > details")
+    assert "ZAP_PTE × " in line.locator("summary").inner_text()
+    line.locator("summary").click()
+    page.locator(".nk").focus()
+    page.keyboard.press("ArrowRight")
+    _at(page, walk + 2)
+    assert line.evaluate("e => e.open")
+    page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_function("n => +document.querySelector('.nk').dataset.position > n", arg=walk + 8)
+
+
+@pytest.mark.parametrize("source", [BUSY, FILE], ids=["busy", "file"])
+def test_no_box_moves_and_equal_steps_are_equal_bytes(source: str, open_page: Any, tmp_path: Path) -> None:
+    """However one comes to a step, at any width; and nothing is wider than the window."""
+    path = _exported(source, tmp_path)
+    for width in (420, 900, 1400):
+        walked = _opened(open_page, path, width=width).evaluate(WALK)
+        assert walked == {"moved": [], "wrong": [], "wide": False}, width
+
+
+def test_axe_finds_nothing(open_page: Any, tmp_path: Path) -> None:
+    """Light and dark, wide and narrow, and with everything open that opens."""
+    path = _exported(BUSY, tmp_path)
+    for scheme, width in product(("light", "dark"), (1200, 420)):
+        page = _opened(open_page, path, width=width, scheme=scheme)
+        page.locator(".nk").focus()
+        for keys in ([], ["End"], ["?"], ["Escape", "w"]):
+            for key in keys:
+                page.keyboard.press(key)
+            found = Axe().run(page).response["violations"]
+            told = [(rule["id"], [node["target"] for node in rule["nodes"]][:3]) for rule in found]
+            assert told == [], (scheme, width, keys)
+        page.keyboard.press("Escape")
+        page.locator(".nk-jump").click()
+        assert Axe().run(page).response["violations"] == [], (scheme, width, "jump")
+
+
+# -- the script by itself
+
+
+@pytest.fixture
+def script(open_page: Any) -> Any:
+    """A page that has the functions of stepper.js at hand."""
+    page = open_page("about:")
+    page.goto("about:blank")
+    source = SCRIPT.read_text(encoding="utf-8") + "\nObject.assign(window, { morph, fill, keyName, KEYS, recorded });"
+    page.add_script_tag(content=source, type="module")
+    page.wait_for_function("() => window.recorded")
+    return page
+
+
+def test_drawing_keeps_the_nodes_that_need_not_go(script: Any) -> None:
+    kept = script.evaluate("""() => {
+        const box = document.createElement("div");
+        fill(box, "<p class='a'>one</p><ul><li>1</li><li>2</li></ul>");
+        const [p, ul] = box.children, first = ul.firstChild;
+        fill(box, "<p>two</p><ul><li>1</li><li id='x'>3</li><li>4</li></ul>");
+        return [p === box.children[0], first === box.querySelector("li"), box.innerHTML];
+    }""")
+    assert kept == [True, True, '<p>two</p><ul><li>1</li><li id="x">3</li><li>4</li></ul>']
+
+
+def test_what_was_opened_stays_open_and_another_walk_is_closed(script: Any) -> None:
+    states = script.evaluate("""() => {
+        const box = document.createElement("div"), states = [];
+        for (const [key, text] of [["a", "1"], ["a", "2"], ["b", "3"]]) {
+            fill(box, `<details data-key="${key}"><summary>${text}</summary></details>`);
+            states.push(box.firstChild.open);
+            box.firstChild.open = true;
+        }
+        return states;
+    }""")
+    assert states == [False, True, False]
+
+
+def test_keys_that_belong_to_a_field_or_a_button_are_left_to_it(script: Any) -> None:
+    names = script.evaluate("""() => {
+        const press = (tag, key, more = {}) => keyName({ target: { tagName: tag, type: "text" }, key, ...more });
+        return [press("DIV", "ArrowRight"), press("DIV", "P"), press("DIV", "ArrowLeft", { shiftKey: true }), press("DIV", "q"),
+            press("INPUT", "p"), press("SELECT", "ArrowDown"), press("BUTTON", " "), press("DIV", "c", { ctrlKey: true }), press("INPUT", "Escape")];
+    }""")
+    assert names == ["ArrowRight", "p", "Shift+ArrowLeft", None, None, None, None, None, "Escape"]
+
+
+def test_a_recorded_source_puts_its_steps_together(script: Any) -> None:
+    heard = script.evaluate("""() => {
+        const step = (now, moment, page) => ({ panels: { now }, jumps: {}, moment, page });
+        const source = recorded({ position: 0, frame: "", pieces: ["a", "b", "c"], why: {},
+            steps: [step([0]), step([0, 1], "COPY", 7), step([2], "FREED", 8)] });
+        const told = [];
+        source.listen({ drawn: () => told.push(source.now().panels.now), why: w => told.push(w.html) });
+        source.goto(1); source.goto(99); source.goto(-5);
+        source.ask({ do: "moment", name: "FREED" }); source.goto(0);
+        source.setBreaks(["page 7"]); source.ask({ do: "continue" }); source.ask({ do: "why", entry: 3 });
+        return told;
+    }""")
+    assert heard == ["ab", "c", "a", "c", "a", "ab", "<p>Nothing is known of this entry.</p>"]
