@@ -9,6 +9,7 @@ not exist there). The code does not go in the document's order: 5 comes before 3
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,10 @@ def moment_named(name: str | Moment) -> Moment:
     for moment in MOMENTS:
         if name in (moment, moment.name):
             return moment
-    raise ValueError(f"moment={name!r}: no such moment; there are {', '.join(m.name for m in MOMENTS)}")
+    names = [moment.name for moment in MOMENTS]
+    close = get_close_matches(str(name).upper(), names, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}"
+    raise ValueError(f"moment={name!r}: no such moment; {hint}")
 
 
 # fmt: off

@@ -105,7 +105,7 @@ WRONG: dict[str, tuple[str, Callable[[Scene], object]]] = {
     "array address": ("address", lambda s: s.shell.array(list(s.area), [1], 8)),  # type: ignore[arg-type]
     "move_pages pid": ("pid='x'", lambda s: s.shell.move_pages("x", s.area, [1] * 5)),  # type: ignore[arg-type]
     "move_pages pages": (r"pages\[0\]=-1", lambda s: s.shell.move_pages(0, [-1], [1])),
-    "move_pages nodes": ("nodes has 1 elements", lambda s: s.shell.move_pages(0, s.area, [1])),
+    "move_pages nodes": ("length of nodes is 1", lambda s: s.shell.move_pages(0, s.area, [1])),
     "move_pages node": (r"nodes\[0\]=2147483648", lambda s: s.shell.move_pages(0, s.area[0:1], [1 << 31])),
     "move_pages flags": ("flags='M'", lambda s: s.shell.move_pages(0, s.area, None, "M")),  # type: ignore[arg-type]
     "move_pages status": ("status", lambda s: s.shell.move_pages(0, s.area, None, 2, [0])),  # type: ignore[arg-type]
@@ -124,6 +124,15 @@ WRONG: dict[str, tuple[str, Callable[[Scene], object]]] = {
     "free_frames": ("node=9", lambda s: s.machine.free_frames(9)),
     "pages_in_pagevec": ("cpu=99", lambda s: s.machine.pages_in_pagevec(99)),
     "area": (r"area\[9\]", lambda s: s.area[9]),
+    "write nothing": ("pages=None", lambda s: s.shell.write(None)),  # type: ignore[arg-type]
+    "mmap file": ("file='x'", lambda s: s.shell.mmap(1, file="x")),  # type: ignore[arg-type]
+    "run_on": ("node=9", lambda s: s.shell.run_on(9)),
+    "topology": ("topology='ring4'", lambda s: Machine("ring4")),  # type: ignore[arg-type]
+    "record of a result": ("made already", lambda s: s.machine.record(s.shell.read(s.area[0]))),
+    "pid forgotten": ("a number comes first", lambda s: s.shell.move_pages(s.area, [1] * 5)),  # type: ignore[arg-type]
+    "process as pid": ("process.pid", lambda s: s.shell.move_pages(s.shell, s.area)),  # type: ignore[arg-type]
+    "pages no sequence": (r"pages=4096: a sequence", lambda s: s.shell.move_pages(0, 4096)),  # type: ignore[arg-type]
+    "isolated no list": ("pages=3", lambda s: s.machine.putback_lru_pages(3)),  # type: ignore[arg-type]
 }
 
 
@@ -161,3 +170,51 @@ def test_a_wrong_argument_of_a_run_leaves_it_where_it_stands(
     with pytest.raises((ValueError, IndexError), match=text):
         call(run)
     assert (run.position, scene.machine.fingerprint()) == (3, before)
+
+
+def test_an_actor_for_a_run_that_has_ended_is_refused(scene: Scene) -> None:
+    """Its time cannot come any more; going back first makes room for it."""
+    area = scene.shell.mmap(pages=1)
+    scene.shell.write(area)
+    run = scene.machine.record(scene.shell.move_pages, 0, area, [1])
+    with pytest.raises(ValueError, match=r"when=COPY: this run has ended.*machine\.begin"):
+        run.when("COPY").do(scene.shell.write, scene.area[0])
+    run.first()
+    actor = run.when("COPY").do(scene.shell.write, scene.area[0])
+    run.finish()
+    assert actor.done
+
+
+def test_a_moment_that_does_not_exist_is_refused_with_those_that_sound_alike(scene: Scene) -> None:
+    """Small letters are the likeliest mistake."""
+    run = scene.machine.record(scene.shell.move_pages, 0, scene.area[0:1], [1])
+    with pytest.raises(ValueError, match="did you mean COPY"):
+        run.find("copy")
+    with pytest.raises(ValueError, match=r"run\.find"):
+        run.goto("COPY")  # type: ignore[arg-type]
+
+
+def test_a_process_that_has_exited_maps_nothing(scene: Scene) -> None:
+    """An errno is not taken for an address."""
+    child = scene.shell.fork("child")
+    child.exit()
+    with pytest.raises(ValueError, match="has exited"):
+        child.mmap(pages=1)
+
+
+def test_a_process_moves_to_another_cpu_and_its_pages_stay(scene: Scene) -> None:
+    """New pages are near the new CPU, as after sched_setaffinity()."""
+    before = scene.area.nodes
+    scene.shell.run_on(1)
+    fresh = scene.shell.mmap(pages=1)
+    scene.shell.write(fresh)
+    assert (scene.shell.node, scene.area.nodes, fresh.nodes) == (1, before, [1])
+
+
+def test_an_area_says_that_it_was_unmapped(scene: Scene) -> None:
+    """It is a list of addresses and stays one."""
+    area = scene.shell.mmap(pages=3)
+    scene.shell.munmap(area[0:1])
+    assert "1 of them unmapped" in repr(area)
+    scene.shell.munmap(area[1:3])
+    assert repr(area).endswith("unmapped>")

@@ -65,7 +65,8 @@ class Result:
 
     def _entry(self, i: int) -> int:
         if not isinstance(i, int) or not 0 <= i < len(self.verdicts):
-            raise IndexError(f"i={i!r}: this call has entries 0 to {len(self.verdicts) - 1}")
+            hint = f"; {i:#x} is the address of entry {self.addresses.index(i)}" if i in self.addresses else ""
+            raise IndexError(f"i={i!r}: this call has {len(self.verdicts)} entries, counted from 0{hint}")
         return i
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -88,12 +89,12 @@ class Result:
         left = len(self.verdicts) - SHOWN_ENTRIES
         more = [f"... and {left} more entries"] if left > 0 else []
         rows = [row[:4] for row in self._rows()]
-        return "\n".join([self.summary(), text_table(("entry", "address", "status", "row"), rows), *more])
+        return "\n".join([self.summary(), text_table(("entry", "address", "status", "cause"), rows), *more])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = ("entry", "address", "status", "row", "why")
+        head = ("entry", "address", "status", "cause", "why")
         return html_table(f"{self.summary()}. {explain_return(self.why)}", head, self._rows())
 
 
@@ -135,4 +136,6 @@ class MigrationResult:
 
     def _repr_html_(self) -> str:
         rows = [(p, v.row, explain_entry(v)) for p, v in zip(self.pages, self.verdicts, strict=True)][:SHOWN_ENTRIES]
-        return html_table(f"migrate_pages() = {self.stayed}. {explain_return(self.why)}", ("page", "row", "why"), rows)
+        return html_table(
+            f"migrate_pages() = {self.stayed}. {explain_return(self.why)}", ("page", "cause", "why"), rows
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from numakit.explain.entries import Facts, listed
 from numakit.machine.verdicts import Verdict
@@ -18,6 +18,11 @@ def _nothing(fact: Facts) -> str:
         "there, not present, at an invalid address, or mapped by several processes. status[] was not written; outcome[] has "
         "what was decided for each. A query (nodes None) returns the same in status[]."
     )
+
+
+def online(nodes: Sequence[int]) -> str:
+    """The online nodes in words."""
+    return f"its only one is {nodes[0]}" if len(nodes) == 1 else f"those are {listed(nodes)}"
 
 
 def _bad_flags(fact: Facts) -> str:
@@ -78,8 +83,8 @@ RETURNS: dict[str, Callable[[Facts], str]] = {
     "pages-unreadable": _unreadable("pages"),
     "nodes-unreadable": _unreadable("nodes"),
     "offline": lambda fact: (
-        f"nodes[{fact['entry']}] is {fact['node']}, which is no online node of this machine (there are "
-        f"{listed(fact['online'])}). "
+        f"nodes[{fact['entry']}] is {fact['node']}, which is no online node of this machine "
+        f"({online(fact['online'])}). "
         "All nodes are checked before any page is moved: nothing was moved and status[] was not written."
     ),
     "cpuset": lambda fact: (

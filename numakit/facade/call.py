@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
+from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from numakit.abi import PAGE_SIZE
@@ -63,6 +64,7 @@ class BoundCall(Generic[P, R]):
     def __init__(self, owner: OnMachine, prepare: Callable[P, Prepared[R]]) -> None:
         self._owner, self.prepare = owner, prepare
         update_wrapper(self, prepare, updated=())
+        self.__signature__ = without_prepared(signature(prepare))
 
     @property
     def machine(self) -> Machine:
@@ -80,7 +82,10 @@ class BoundCall(Generic[P, R]):
 def see_that_it_is_a_call(call: object) -> None:
     """Raise TypeError for what is no call of a process or machine: what a call returned, for example."""
     if not isinstance(call, BoundCall):
-        raise TypeError(f"call={call!r}: a call and its arguments are wanted: machine.record(shell.write, address)")
+        raise TypeError(
+            f"call: a {type(call).__name__} is no call; if it is what a call returned, the call was made already. "
+            "Leave out the brackets: machine.record(shell.write, address)"
+        )
 
 
 class Call(Generic[S, P, R]):
@@ -88,7 +93,13 @@ class Call(Generic[S, P, R]):
 
     def __init__(self, prepare: Callable[Concatenate[S, P], Prepared[R]]) -> None:
         self._prepare = prepare
-        update_wrapper(self, prepare, updated=())  # type: ignore[arg-type]
+        update_wrapper(self, prepare, updated=())
+        self.__signature__ = without_prepared(signature(prepare))
+
+    def __call__(self, owner: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        """``Process.write(shell, address)`` is ``shell.write(address)``."""
+        call: BoundCall[P, R] = self.__get__(owner, type(owner))
+        return call(*args, **kwargs)
 
     @overload
     def __get__(self, owner: None, kind: type[S]) -> Call[S, P, R]: ...
@@ -100,6 +111,12 @@ class Call(Generic[S, P, R]):
         if owner is None:
             return self
         return BoundCall(owner, self._prepare.__get__(owner, kind))
+
+
+def without_prepared(shown: Signature) -> Signature:
+    """The signature of a call as people see it: what comes back is the result, not the prepared call."""
+    returned = str(shown.return_annotation).removeprefix("Prepared[").removesuffix("]")
+    return shown.replace(return_annotation=returned)
 
 
 def argument_text(value: Any) -> str:

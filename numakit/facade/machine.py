@@ -81,11 +81,20 @@ class Machine(MachineState):
         """The CPU on which kernel code runs that belongs to no process."""
         return next(iter(self.cpu_nodes))
 
+    def first_cpu_of(self, node: int) -> int:
+        """The first CPU of a node. Raises ValueError for a node without CPUs."""
+        cpus = [cpu for cpu, its_node in self.cpu_nodes.items() if its_node == node]
+        if not cpus:
+            with_cpus = sorted(set(self.cpu_nodes.values()))
+            raise ValueError(f"node={node!r}: a process needs a CPU; nodes with CPUs are {with_cpus}")
+        return cpus[0]
+
     # -- processes
 
     def spawn(
         self,
         name: str,
+        *,
         uid: int = 1000,
         node: int | None = None,
         mems: Iterable[int] | None = None,
@@ -100,11 +109,7 @@ class Machine(MachineState):
         memory.
         """
         self.refuse_the_past()
-        where = self.cpu_nodes[self.first_cpu] if node is None else node
-        cpus = [cpu for cpu, its_node in self.cpu_nodes.items() if its_node == where]
-        if not cpus:
-            with_cpus = sorted(set(self.cpu_nodes.values()))
-            raise ValueError(f"node={node!r}: a process needs a CPU; nodes with CPUs are {with_cpus}")
+        cpu = self.first_cpu if node is None else self.first_cpu_of(node)
         allowed = self._nodes(self.node_ids if mems is None else mems)
         ids = (uid, uid if euid is None else euid, uid if suid is None else suid)
         for argument, value in zip(("uid", "euid", "suid"), ids, strict=True):
@@ -114,7 +119,7 @@ class Machine(MachineState):
         if not set(held) <= {CAP_SYS_NICE}:
             raise ValueError(f"capabilities={capabilities!r}: a sequence of names is wanted; known is {CAP_SYS_NICE!r}")
         pid = self.next("pids")
-        self.put(("process", pid), TaskStruct(pid, name, new_mm(self), *ids, held, cpus[0], 0, allowed))
+        self.put(("process", pid), TaskStruct(pid, name, new_mm(self), *ids, held, cpu, 0, allowed))
         return Process(self, pid, name)
 
     def kernel_thread(self, name: str) -> Process:
@@ -326,6 +331,8 @@ class Machine(MachineState):
         return Prepared("migrate_pages", start, present, self.first_cpu, user_code=True)
 
     def _isolated(self, pages: Iterable[int]) -> tuple[int, ...]:
+        if not isinstance(pages, Iterable):
+            raise ValueError(f"pages={pages!r}: a list of pages (pfns) is wanted")
         isolated = tuple(pages)
         for page in isolated:
             if not noted_holders(self, view_frame(self, page).page)[KERNEL_CODE] or self.stamp[page]:

@@ -102,6 +102,11 @@ class Process:
         one_address(address)
         return view_pte(self._machine, self.mm, address)
 
+    def run_on(self, node: int) -> None:
+        """The scheduler moves the process to the first CPU of a node; its pages stay where they are."""
+        self._machine.refuse_the_past()
+        self._machine.put(("process", self.pid), self.struct._replace(cpu=self._machine.first_cpu_of(node)))
+
     def __repr__(self) -> str:
         if not self.alive:
             return f"<Process {self.name}: pid {self.pid}, does not exist now>"
@@ -155,6 +160,7 @@ class Process:
     def mmap(
         self,
         pages: int,
+        *,
         shared: bool = False,
         prot: int = PROT_READ | PROT_WRITE,
         address: int | None = None,
@@ -167,6 +173,8 @@ class Process:
         wish, as without MAP_FIXED: if an area is there already, another place is taken.
         """
         check_area(pages, prot, address)
+        if file is not None and not isinstance(file, File):
+            raise ValueError(f"file={file!r}: a file of the machine is wanted: machine.file(name, pages)")
         if not isinstance(offset, int) or offset < 0 or (file is None and offset):
             raise ValueError(f"offset={offset!r}: a page of a file, from 0 on")
         flags = protection(prot) | (VM_SHARED if shared else 0)
@@ -174,8 +182,13 @@ class Process:
         return self._prepare(
             "mmap",
             lambda m, me: do_mmap(m, me.mm, pages, flags, address, number, offset),
-            lambda start: Vma(self, start, pages),
+            lambda start: self._area(start, pages),
         )
+
+    def _area(self, start: int, pages: int) -> Vma:
+        if start < 0:
+            raise ValueError(f"{self.name} (pid {self.pid}) has exited: it cannot map memory")
+        return Vma(self, start, pages)
 
     @Call
     def mmap_driver(self, pages: int, driver: str = "a driver") -> Prepared[Vma]:
@@ -187,7 +200,7 @@ class Process:
         return self._prepare(
             "mmap",
             lambda m, me: do_mmap(m, me.mm, pages, flags, None, driver=driver),
-            lambda start: Vma(self, start, pages),
+            lambda start: self._area(start, pages),
         )
 
     @Call
@@ -332,6 +345,8 @@ class Process:
         element by element, and ``nr_pages`` may then be larger than what was stored. ``status``: a user array to
         write to; without it the result keeps the answers. Source: move_pages(2) and the text of commit 742755a1d8ce.
         """
+        if isinstance(pid, Sequence) and not isinstance(pid, str):
+            raise ValueError("pid: a number comes first, 0 for the caller itself: move_pages(0, area, nodes)")
         if isinstance(pid, Process):
             raise ValueError(f"pid={pid!r}: a number is wanted, process.pid; 0 is the caller itself")
         for name, value in (("pid", pid), ("flags", flags)):
@@ -412,7 +427,7 @@ def entries_of(pages: Argument, nodes: Argument | None, nr_pages: int | None) ->
     for name, array in (("pages", pages), ("nodes", nodes)):
         if array is not None and not isinstance(array, UserArray) and len(array) != number:
             raise ValueError(
-                f"nr_pages={number}: {name} has {len(array)} elements; only a user array (process.array) may be shorter"
+                f"nr_pages={number}: the length of {name} is {len(array)}; only a user array may be shorter"
             )
     return number
 

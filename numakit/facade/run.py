@@ -88,6 +88,11 @@ class Meanwhile:
         forgotten.
         """
         see_that_it_is_a_call(call)
+        if self.begin and self.run.finished and self.run.position == len(self.run):
+            raise ValueError(
+                f"when={self.begin.moment}: this run has ended. Make it with machine.begin(...), say who acts "
+                "meanwhile, then run.finish(); or go back first: run.goto(step)"
+            )
         prepared = call.prepare(*args, **kwargs)
         told = Interference(call.notation(*args, **kwargs), self.begin, self.run.position, self.end, self.never_ends)
         task = replace(prepared.task(), when=self.begin, until=self.end, for_ever=self.never_ends)

@@ -117,8 +117,19 @@ class Vma(Sequence[int]):
         """The node on which each page is now, None where none is present."""
         return [pte.node if pte.kind == "present" else None for pte in self.ptes]
 
+    @property
+    def mapped(self) -> list[bool]:
+        """For each page whether an area of the process covers it now."""
+        if not self.process.alive:
+            return [False] * self.pages
+        m, mm = self.process.machine, self.process.mm
+        return [find_vma(m, mm, address) is not None for address in self]
+
     def __repr__(self) -> str:
-        return f"<Vma of {self.process.name}: {self.pages} pages, {self.start:#x}-{self.end:#x}>"
+        mapped = self.mapped
+        gone = "" if all(mapped) else f", {mapped.count(False)} of them unmapped" if any(mapped) else ", unmapped"
+        count = f"{self.pages} page{'s' * (self.pages != 1)}"
+        return f"<Vma of {self.process.name}: {count}, {self.start:#x}-{self.end:#x}{gone}>"
 
     def _repr_html_(self) -> str:
         rows = [(i, f"{self[i]:#x}", pte) for i, pte in enumerate(self.ptes[:SHOWN_PAGES])]

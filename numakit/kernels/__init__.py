@@ -26,11 +26,6 @@ class Kernel:
     polite_passes: int = 3  #: so many of them skip a page that is locked or under writeback; later ones sleep for it
     mlocked_stay: bool = True  #: a page in a VM_LOCKED area is not moved (-EPERM); until 2.6.18-rc1
     busy_status: int = -EBUSY  #: what a page that was busy in all passes gets as its status
-    shared_by_process: bool = True  #: "shared" means mapped by several mm's; the code of 2006 counts PTEs
-    holes_fault: bool = True  #: an address in a hole between two VMAs is -EFAULT, not -ENOENT
-    zero_page_faults: bool = True  #: the zero page is -EFAULT, not -ENOENT
-    this_node_only: bool = True  #: no other node is tried when the target is full
-    returns_count: bool = False  #: move_pages() returns how many pages stayed
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
@@ -58,5 +53,6 @@ def kernel_named(kernel: str | Kernel) -> Kernel:
     if isinstance(kernel, Kernel):
         return kernel
     if kernel not in KERNELS:
-        raise ValueError(f"kernel={kernel!r}: no such kernel; there are {', '.join(KERNELS)}")
+        known = ", ".join(f"{name!r} ({its.title})" for name, its in KERNELS.items())
+        raise ValueError(f"kernel={kernel!r}: no such kernel; so far there is {known}")
     return KERNELS[kernel]

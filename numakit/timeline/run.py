@@ -278,7 +278,8 @@ class Run(Generic[R]):
         """Show the machine as it was before ``step`` (``len(run)``: at the end). Nothing is forgotten."""
         self._see_that_it_can_be_shown()
         if not isinstance(step, int) or not 0 <= step <= len(self):
-            raise ValueError(f"step={step!r}: this run has steps 0 to {len(self)} (the end)")
+            hint = '; run.find("COPY") is the first step at a moment' if isinstance(step, str) else ""
+            raise ValueError(f"step={step!r}: this run has steps 0 to {len(self)} (the end){hint}")
         self.machine.goto(2 * self._marks[step] if step < len(self) else self._ended_at)
         self.machine.run = self  # whose tasks hold the references that are shown
         self.position, self._stale = step, True
@@ -286,6 +287,8 @@ class Run(Generic[R]):
 
     def back(self, steps: int = 1) -> Run[R]:
         """Undo one step, or several; at the beginning nothing happens."""
+        if not isinstance(steps, int) or steps < 0:
+            raise ValueError(f"steps={steps!r}: a whole number from 0 on is wanted")
         return self.goto(max(0, self.position - steps))
 
     def forward(self, steps: int = 1) -> Run[R]:

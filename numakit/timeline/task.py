@@ -51,7 +51,7 @@ class Place(NamedTuple):
         return Place(moment, about if moment in (ISOLATE, GET_NEW_PAGE) else self.page, self.in_pass)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Task:
     """A generator over the machine, on a CPU, for a process (pid 0: the kernel itself).
 
@@ -77,6 +77,10 @@ class Task:
     costs: Any = None  #: what it took so far, as the machine counts it
     generator: Steps[Any] = field(init=False, repr=False)
     _times: int = 0
+
+    def __repr__(self) -> str:
+        state = "done" if self.done else f"stands at {self.at[0]}" if self.released else f"waits for {self.when}"
+        return f"<{self.name}: {state}>"
 
     def open(self, machine: Any, number: int) -> None:
         """Stand at START, with a new generator."""

@@ -28,7 +28,7 @@ QUIET = [
     "--disable-component-update", "--disable-sync", "--disable-quic",
 ]  # fmt: skip
 TOKEN = "browser-tests"
-PATIENCE = 90_000  #: milliseconds; the machine may be busy with something else
+PATIENCE = 20_000  #: milliseconds; the machine may be busy with something else
 
 
 class Watched:
@@ -80,15 +80,27 @@ def server(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     news.mkdir(parents=True)
     settings = {"fetchNews": "false", "checkForUpdates": False}
     (news / "notification.jupyterlab-settings").write_text(json.dumps(settings))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTERLAB_WORKSPACES_DIR"):
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(home),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+    }
+    for name in (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "IPYTHONDIR",
+        "MPLCONFIGDIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+    ):
         environment[name] = str(home / name.lower())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-        "--allow-root", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
+        "--allow-root", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
     ]  # fmt: skip

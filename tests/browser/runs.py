@@ -25,7 +25,7 @@ from numakit import MPOL_MF_MOVE_ALL, Machine, Topology
 machine = Machine(Topology.preset("two-sockets"), scale=1 << 15)
 shell = machine.spawn("shell", uid=0, node=0)
 area = shell.mmap(pages=60)
-shell.write(area[0:4])
+shell.write(area[0:4] + area[5:20])
 child = shell.fork("child")
 shell.write(area[0])
 run = machine.begin(shell.move_pages, 0, area[0:5], [1] * 5, MPOL_MF_MOVE_ALL)

@@ -31,7 +31,10 @@ SAME = """([name, html]) => {
 
 def _notebook(folder: Path, name: str = "stepper.ipynb") -> str:
     last = "print('all cells', 'ran')"
-    cells = [nbformat.v4.new_code_cell(source) for source in (SHORT, "from numakit.widgets import Stepper\nStepper(run)", last)]
+    cells = [
+        nbformat.v4.new_code_cell(source)
+        for source in (SHORT, "from numakit.widgets import Stepper\nStepper(run)", last)
+    ]
     book = nbformat.v4.new_notebook(cells=cells)
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / name)

@@ -85,7 +85,7 @@ def new_world(kernel: Kernel, pages: int = 1, nodes: int = 2, shared: bool = Fal
         graph.add_node(node, memory=FRAMES * PAGE_SIZE, cpus=(2 * node, 2 * node + 1))
     machine = Machine(Topology.from_networkx(graph), kernel, scale=1)
     shell = machine.spawn("shell", node=0)
-    area = shell.mmap(pages, shared)
+    area = shell.mmap(pages, shared=shared)
     assert shell.write(area) == 0
     return World(machine, shell, area, machine.spawn("root", uid=0, node=1))
 

@@ -83,11 +83,12 @@ class Anything(Played):
         """A few pages are unmapped, mapped where all was unmapped, protected, locked in memory, or no longer."""
         process = self.process(who)
         arguments: tuple[Any, ...] = ([PLACES[place] + i * PAGE_SIZE for i in range(pages)],)
+        options: dict[str, Any] = {}
         if call == "mprotect":
             arguments += ((PROT_READ, PROT_NONE, PROT_READ | PROT_WRITE)[option % 3],)
         elif call == "mmap":
-            arguments = (3, option % 2 == 0, PROT_READ | PROT_WRITE, PLACES[0 if option % 2 else 6])
-        self.make(getattr(process, call), *arguments)
+            arguments, options = (3,), {"shared": option % 2 == 0, "address": PLACES[0 if option % 2 else 6]}
+        self.make(getattr(process, call), *arguments, **options)
 
     @rule(who=WHO, places=SOME, kind=st.sampled_from(["vmsplice", "direct_io", "release"]))
     def hold(self, who: int, places: list[int], kind: str) -> None:

@@ -28,6 +28,7 @@ MOVING = (
     *("PASS", "GET_NEW_PAGE", "FREED", "LOCK_PAGE", "TRY_TO_UNMAP", "LOCK_NEW_PAGE", "COPY", "REMOVE_ENTRY"),
     *("UNLOCK_NEW_PAGE", "UNLOCK_PAGE", "PUT_BACK", "PUT_BACK_NEW"),
 )
+NO_PAGE_YET = ("DRAIN", "FOLLOW_PAGE", "PASS")  #: moments at which a call is at work on no page
 HOLDERS = ("pin_for_a_while", "hold_page_lock", "write_back", "hold_buffers", "lock_buffers")
 OWN = 4  #: a meddler's ``who`` from here on is the process whose pages the call is about
 WHO = st.integers(0, 5)
@@ -92,17 +93,18 @@ class Played(RuleBasedStateMachine):
         """Let somebody act inside the call of a run, which is about places of a process."""
         process = self.process(whose if meddler.who >= OWN else meddler.who)
         address = places[meddler.place % len(places)]
-        call, arguments = self.what_is_done(meddler, process, address, places)
-        page = process.page(address) if not meddler.nth else None
+        call, arguments = self.what_is_done(meddler, process, self.process(whose), address, places)
+        of_a_page = not meddler.nth and meddler.moment not in NO_PAGE_YET
+        page = process.page(address) if of_a_page else None
         then = run.when(meddler.moment, meddler.nth or 1, page)
-        if meddler.kind in HOLDERS and meddler.option:
-            then = then.until("PASS", in_pass=3 * meddler.option)
+        if meddler.kind in HOLDERS and meddler.option > 1:
+            then = then.until("PASS", in_pass=3 * (meddler.option - 1))
         return then.do(call, *arguments)
 
     def what_is_done(
-        self, meddler: Meddler, process: Process, address: int, places: list[int]
+        self, meddler: Meddler, process: Process, target: Process, address: int, places: list[int]
     ) -> tuple[Any, tuple[Any, ...]]:
-        """The call that a meddler makes at an address, and its arguments."""
+        """What a process does at an address, in a call about places of ``target``: a call, and its arguments."""
         arguments: tuple[Any, ...] = ([address],)
         if meddler.kind in ("fork", "exit"):
             arguments = ()
@@ -125,10 +127,11 @@ class Played(RuleBasedStateMachine):
         whose: int = 0,
         places: Sequence[int] = (),
         at: int = 0,
+        **options: Any,
     ) -> Run[Any]:
         """Make a call with others inside, watched; then undo it, redo it, and go on from one of its steps."""
         machine, before, self.whole = self.machine, self.machine.fingerprint(), False
-        run = machine.begin(call, *arguments)
+        run = machine.begin(call, *arguments, **options)
         actors = [self.meddle(run, meddler, whose, list(places)) for meddler in meddlers]
         run.finish(Witness(run, self.reached).watching(choose))
         see_that_it_is_sound(machine)

@@ -59,7 +59,7 @@ KINDS = [
         "lock_buffers",
     ),
 ]
-MOMENTS = [*LOOKING_UP, *MOVING, "FREED", "WRITEBACK", "WRITEOUT", "WRITEPAGE", "TREE_LOCK", "MOVE_BUFFERS"]
+MOMENTS = [*LOOKING_UP, *LOOKING_UP, *MOVING, "TREE_LOCK"]
 MEDDLERS = meddlers_at(MOMENTS, KINDS)
 
 
@@ -84,21 +84,21 @@ class Files(Played):
             process.mmap_driver(1)
             touched = [place for i, place in enumerate(PLACES) if i not in untouched]
             process.read(touched)
-            process.write(touched[::2])
+            process.write([place for i, place in enumerate(touched) if i % 3])
         if forks % 2:
             machine.process(1).fork("child")
         swap_out(machine.process(1), addresses_of(swapped))
         self.begin_recording()
 
     def what_is_done(
-        self, meddler: Meddler, process: Process, address: int, places: list[int]
+        self, meddler: Meddler, process: Process, target: Process, address: int, places: list[int]
     ) -> tuple[Any, tuple[Any, ...]]:
-        """To the file behind the address, where there is one; reclaim takes all pages that the call is about."""
+        """Also to the file behind the address, where there is one; reclaim takes all pages that the call is about."""
         if meddler.kind == "reclaim":
-            return self.machine.reclaim, (pages_behind(process, places),)
+            return self.machine.reclaim, (pages_behind(target, places),)
         if meddler.kind not in ON_FILES:
-            return super().what_is_done(meddler, process, address, places)
-        file = file_behind(process, address)
+            return super().what_is_done(meddler, process, target, address, places)
+        file = file_behind(target, address)
         if file is None:
             return process.write, ([address],)
         return getattr(file[0], meddler.kind), (file[1],)
@@ -133,6 +133,17 @@ class Files(Played):
         if file:
             self.make(getattr(file[0], kind), file[1], meddlers=meddlers, whose=who, places=[PLACES[place]])
 
+    @rule(who=WHO, which=st.booleans(), file_system=FILE_SYSTEM, write=SOME)
+    def map_new_file(self, who: int, which: bool, file_system: str, write: list[int]) -> None:
+        """A process maps another file where it had one; it reads all of it, and writes here and there."""
+        process, (first, pages) = self.process(who), AREAS[1 + which]
+        places = places_from(0x10000000 + first * PAGE_SIZE, pages)
+        self.make(process.munmap, places)
+        file = self.machine.file("new", pages, file_system)
+        self.make(process.mmap, pages, shared=not which, address=places[0], file=file)
+        self.make(process.read, places)
+        self.make(process.write, [address for address in addresses_of(write) if address in places])
+
     @rule(who=WHO, place=PLACE)
     def leave_a_dirty_page(self, who: int, place: int) -> None:
         """Somebody else writes to a file, and exits."""
@@ -154,15 +165,20 @@ class Files(Played):
         """A process moves pages of its own to one node."""
         addresses = addresses_of(places)
         flags = MPOL_MF_MOVE_ALL if all_pages else MPOL_MF_MOVE
-        arguments = (0, addresses, [self.node(node)] * len(addresses), flags)
+        arguments = (0, addresses, self.targets(self.process(who), addresses, node), flags)
         self.make(self.process(who).move_pages, *arguments, meddlers=meddlers, whose=who, places=addresses, at=at)
 
     @rule(who=WHO, whose=WHO, places=SOME, node=WHO, meddlers=MEDDLERS, at=STEP)
     def move_of_other(self, who: int, whose: int, places: list[int], node: int, meddlers: Any, at: int) -> None:
         """A process moves pages of another, shared ones too."""
         addresses = addresses_of(places)
-        arguments = (self.process(whose).pid, addresses, [self.node(node)] * len(addresses), MPOL_MF_MOVE_ALL)
+        target = self.process(whose)
+        arguments = (target.pid, addresses, self.targets(target, addresses, node), MPOL_MF_MOVE_ALL)
         self.make(self.process(who).move_pages, *arguments, meddlers=meddlers, whose=whose, places=addresses, at=at)
+
+    def targets(self, process: Process, addresses: list[int], option: int) -> list[int]:
+        """The other node for each page, or (option 0) the first node for all."""
+        return [1 - (process.pte(address).node or 0) if option else 0 for address in addresses]
 
     @rule(whose=WHO, places=SOME, node=WHO, meddlers=MEDDLERS, at=STEP)
     def in_kernel(self, whose: int, places: list[int], node: int, meddlers: Any, at: int) -> None:
