@@ -13,8 +13,8 @@ LAB    :=
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-lab: $(VENV)/.lab ## open the course in JupyterLab (LAB="--no-browser --port 8888": options of numakit lab)
-	$(BIN)/numakit lab $(LAB) .
+lab: $(VENV)/.lab ## open a copy of the course in JupyterLab (LAB="--no-browser --port 8888": options of numakit lab)
+	$(BIN)/numakit lab $(LAB) numakit-course
 
 check: $(VENV)/.test ## the part of the tests for daily work, under two minutes
 	$(BIN)/python tools/run_parts.py --daily

@@ -6,6 +6,7 @@ State in a closure of the function belongs to the future that was dropped; only 
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EBUSY
 from typing import Any
 
 import pytest
@@ -176,3 +177,27 @@ def test_a_status_is_written_where_the_function_pointed(scene: Scene) -> None:
 
     assert machine.migrate_pages([page], ask, cells) == 0
     assert list(cells) == [77, 1]
+
+
+def test_an_explanation_tells_the_number_that_stands_in_the_cell(scene: Scene) -> None:
+    """A page that was busy in all passes is -EBUSY for both; one that moved has no number, its node is in the cell."""
+    machine, page = scene.machine, isolated_page(scene)
+    pipe, status = scene.shell.vmsplice(scene.area[1]), machine.cells(1)
+
+    def ask(page: int, private: Any, result: Any) -> int | None:
+        result.point_to(private, 0)
+        return machine.alloc_page(1)
+
+    busy = machine.migrate_pages([page], ask, status)
+    assert (busy.stayed, list(status), busy.verdicts[0].value) == (1, [-EBUSY], -EBUSY)
+    assert busy.explain(0).startswith(f"Page {page}: -EBUSY. In all passes a pipe of ")
+    pipe.release()
+    moved = machine.migrate_pages([isolated_page(scene)], ask, status)
+    assert (moved.stayed, list(status)) == (0, [1])
+    assert ": 0" not in moved.explain(0)
+
+
+def test_a_notebook_shows_the_sentence_alone(scene: Scene) -> None:
+    """The way through the kit would bury the line that the error names."""
+    error = BrokenUserCode("line 2 (return page): get_new_page returned frame 1")
+    assert error._render_traceback_() == [f"BrokenUserCode: {error}"]

@@ -20,10 +20,10 @@ function alike(have, want) {
   return have.nodeName === want.nodeName && have.dataset?.key === want.dataset?.key;
 }
 
-/** The same attributes; what the reader opened stays open. */
+/** The same attributes in the same order, so that equal steps are equal bytes; what the reader opened stays open. */
 function dress(have, want) {
-  for (const { name } of [...have.attributes])
-    if (!want.hasAttribute(name) && !(have.nodeName === "DETAILS" && name === "open")) have.removeAttribute(name);
+  const names = element => [...element.attributes].map(({ name }) => name).filter(name => name !== "open" && name !== "aria-pressed");
+  if (names(have).join() !== names(want).join()) for (const name of names(have)) have.removeAttribute(name);
   for (const { name, value } of want.attributes) if (have.getAttribute(name) !== value) have.setAttribute(name, value);
 }
 
@@ -309,17 +309,18 @@ export function mount(root, source) {
     else if (why) openWhy(why, asks);
   });
   const onKey = event => {
+    if (!root.contains(event.target) || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.stopPropagation();
     const name = keyName(event);
-    if (!name) { if (root.contains(event.target) && !event.ctrlKey && !event.metaKey) event.stopPropagation(); return; }
-    if (name === "Escape" && !pops().some(p => !p.hidden)) return;
+    if (!name) return;
     act(name);
     event.preventDefault();
-    event.stopPropagation();
   };
-  root.addEventListener("keydown", onKey);
+  // On the window, before anybody else: a notebook's own shortcuts look at the focused element alone, not at what it is in.
+  window.addEventListener("keydown", onKey, true);
   const forget = source.listen({ drawn: draw, why: showWhy });
   draw();
-  return () => { pause(); forget(); root.removeEventListener("keydown", onKey); };
+  return () => { pause(); forget(); window.removeEventListener("keydown", onKey, true); };
 }
 
 // -- where the steps come from

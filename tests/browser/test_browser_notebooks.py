@@ -8,9 +8,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from tests.browser.runs import SHORT, made
 
 from numakit.widgets import Stepper
+from tests.browser.runs import SHORT, made
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -98,6 +98,8 @@ def test_a_run_is_walked_and_changed_as_the_model_says(page: Any) -> None:
         _same(page, stepper)
     assert page.evaluate("() => document.activeElement.classList.contains('nk-back')")
 
+    page.keyboard.press("b")  # on a focused button, too: in a notebook this is "insert a cell below"
+    page.keyboard.press("b")
     page.keyboard.press("Home")
     _at(page, 0)
     page.keyboard.press("End")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from tests.browser.runs import BUSY, FILE, SHORT, made
 
 from numakit.widgets import Stepper
+from tests.browser.runs import BUSY, FILE, SHORT, made
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -22,14 +22,24 @@ WALK = """() => {
     const panels = [...document.querySelectorAll("[data-panel]")];
     const go = step => { range.value = step; range.dispatchEvent(new Event("input")); };
     const look = () => panels.map(e => e.innerHTML).join("\\n");
-    const place = e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height].map(Math.round).join(); };
+    const place = element => {
+        const { left, top, width, height } = element.getBoundingClientRect();
+        return [left, top, width, height].map(Math.round).join();
+    };
     const length = +range.max;
     for (let step = 0; step <= length; step++) {
         go(step); seen.push(look());
-        for (const e of panels) { first[e.dataset.panel] ??= place(e); if (first[e.dataset.panel] !== place(e)) moved.add(e.dataset.panel); }
+        for (const e of panels) {
+            first[e.dataset.panel] ??= place(e);
+            if (first[e.dataset.panel] !== place(e)) moved.add(e.dataset.panel);
+        }
     }
     for (let step = length; step >= 0; step--) { go(step); if (look() !== seen[step]) wrong.push(step); }
-    for (let i = 0; i <= length; i++) { const step = i * 7 % (length + 1); go(step); if (look() !== seen[step]) wrong.push(step); }
+    for (let i = 0; i <= length; i++) {
+        const step = i * 7 % (length + 1);
+        go(step);
+        if (look() !== seen[step]) wrong.push(step);
+    }
     return { moved: [...moved], wrong, wide: document.documentElement.scrollWidth > innerWidth };
 }"""
 
@@ -180,8 +190,11 @@ def test_what_was_opened_stays_open_and_another_walk_is_closed(script: Any) -> N
 def test_keys_that_belong_to_a_field_or_a_button_are_left_to_it(script: Any) -> None:
     names = script.evaluate("""() => {
         const press = (tag, key, more = {}) => keyName({ target: { tagName: tag, type: "text" }, key, ...more });
-        return [press("DIV", "ArrowRight"), press("DIV", "P"), press("DIV", "ArrowLeft", { shiftKey: true }), press("DIV", "q"),
-            press("INPUT", "p"), press("SELECT", "ArrowDown"), press("BUTTON", " "), press("DIV", "c", { ctrlKey: true }), press("INPUT", "Escape")];
+        return [
+            press("DIV", "ArrowRight"), press("DIV", "P"), press("DIV", "ArrowLeft", { shiftKey: true }),
+            press("DIV", "q"), press("INPUT", "p"), press("SELECT", "ArrowDown"), press("BUTTON", " "),
+            press("DIV", "c", { ctrlKey: true }), press("INPUT", "Escape"),
+        ];
     }""")
     assert names == ["ArrowRight", "p", "Shift+ArrowLeft", None, None, None, None, None, "Escape"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from errno import EIO
+from inspect import unwrap
 
 from numakit import File, Machine, Result, Run
-from numakit.abi import EAGAIN
+from numakit.abi import EAGAIN, EINVAL, EIO
 from numakit.disc import WRITEPAGE, clear_page_dirty_for_io, writepage
+from numakit.faults import do_swap_page
 from numakit.kernels import Kernel
 from numakit.machine.frames import clear_flag, get_page, put_page
 from numakit.machine.locks import lock_page, trylock_page, unlock_page
@@ -20,9 +21,20 @@ from numakit.machine.pagecache import (
 )
 from numakit.machine.state import PG_DIRTY, PG_SWAPCACHE, MachineState
 from numakit.machine.swap import swap_map
-from numakit.machine.vma import PTE_PFN, PTE_SWAP, PTE_YOUNG, Pte, set_pte_mapped, unmap_pte
+from numakit.machine.vma import PTE_PFN, PTE_SWAP, PTE_YOUNG, VM_LOCKED, Pte, set_pte_mapped, unmap_pte
 from numakit.migration.migrate_page import count_test, migrate_page, migrate_page_copy, migrate_page_move_mapping
-from numakit.moments import COPY, COPY_FLAGS, COUNT_AND_SLOT, LOCK_PAGE, SWAP_IN, SWITCH, TREE_LOCK, TRUNCATE_PAGE
+from numakit.moments import (
+    COPY,
+    COPY_FLAGS,
+    COUNT,
+    COUNT_AND_SLOT,
+    LOCK_PAGE,
+    SWAP_IN,
+    SWITCH,
+    TREE_LOCK,
+    TRUNCATE_PAGE,
+)
+from numakit.rmap import try_to_unmap_one
 from numakit.timeline.task import Steps
 from tests.interleavings.world import World, broken, finish, new_world
 from tests.planted_bugs.bugs import Bug
@@ -33,8 +45,11 @@ from tests.planted_bugs.bugs import Bug
 @broken("writeout")
 def leaves_migration_entries_during_writepage(m: MachineState, page: int) -> Steps[int]:
     """The page is handed to the disc, which unlocks it, while migration entries lead to it."""
+    if not file_system_of(m, page_mapping(m, page)).writepage:
+        return -EINVAL
     clear_page_dirty_for_io(m, page)
-    writepage(m, page)
+    if writepage(m, page):
+        return -EIO
     yield LOCK_PAGE, page
     yield from lock_page(m, page)
     return -EAGAIN
@@ -54,6 +69,9 @@ def leaves_the_buffers_reference_behind(m: MachineState, newpage: int, page: int
 @broken("migrate_page_move_mapping")
 def does_not_switch_the_slot(m: MachineState, newpage: int, page: int) -> Steps[int]:
     """References are handed over, but the page cache goes on leading to the old page."""
+    if not page_mapping(m, page):
+        yield COUNT, page
+        return count_test(m, page, 1)
     yield TREE_LOCK, page
     yield COUNT_AND_SLOT, page
     if count_test(m, page, 2 + page_has_buffers(m, page)):
@@ -68,9 +86,12 @@ def does_not_switch_the_slot(m: MachineState, newpage: int, page: int) -> Steps[
 def does_not_carry_the_slot_number_over(m: MachineState, newpage: int, page: int) -> Steps[int]:
     """A new page in the swap cache has to know its slot: it stands in `private`."""
     mapping, index = page_mapping(m, page), page_index(m, page)
+    if not mapping:
+        yield COUNT, page
+        return count_test(m, page, 1)
     yield TREE_LOCK, page
     yield COUNT_AND_SLOT, page
-    if count_test(m, page, 2):
+    if count_test(m, page, 2 + page_has_buffers(m, page)):
         return -EAGAIN
     yield SWITCH, page
     get_page(m, newpage)
@@ -82,6 +103,9 @@ def does_not_carry_the_slot_number_over(m: MachineState, newpage: int, page: int
 @broken("try_to_unmap_one")
 def does_not_count_the_use_of_the_slot(m: MachineState, page: int, pte: Pte, migration: bool = True) -> int:
     """The PTE leads to the swap slot, whose map does not know of it."""
+    if not m.flags[page] & PG_SWAPCACHE or pte.vma.flags & VM_LOCKED:
+        rc: int = unwrap(try_to_unmap_one)(m, page, pte, migration)
+        return rc
     unmap_pte(m, pte, m.private[page] - 1 << PTE_PFN | PTE_SWAP)
     return 0
 
@@ -162,8 +186,12 @@ def maps_a_page_that_is_locked(m: MachineState, pte: Pte, write: bool) -> Steps[
     """The page in the swap cache is mapped though a migration has it locked, before it is copied."""
     slot = pte.value >> PTE_PFN
     page = slots_of(m, SWAPPER_SPACE)[slot] - 1
-    assert page >= 0
+    if page < 0:
+        rc: int | None = yield from unwrap(do_swap_page)(m, pte, write)
+        return rc
     yield SWAP_IN, page
+    if pte.value != slot << PTE_PFN | PTE_SWAP or slots_of(m, SWAPPER_SPACE)[slot] != page + 1:
+        return None
     m.set(m.mapping, page, pte.vma.anon_vma)
     set_pte_mapped(m, pte, page, PTE_YOUNG)
     m.set(swap_map(m), slot, swap_map(m)[slot] - 1)

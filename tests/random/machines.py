@@ -10,8 +10,8 @@ import networkx as nx
 from numakit import PAGE_SIZE, Machine, Topology
 from numakit.kernels import Kernel
 from numakit.machine.consistency import is_key, left_in_flight
-from numakit.machine.pagecache import disc_of
-from numakit.machine.state import PG_DIRTY
+from numakit.machine.pagecache import disc_of, in_page_cache, page_has_buffers
+from numakit.machine.state import PG_DIRTY, PG_SWAPCACHE
 from numakit.machine.vma import PTE_DIRTY, PTE_PFN, PTE_PRESENT, PTE_TYPE, PTE_WRITABLE, VM_SHARED, VM_WRITE
 
 
@@ -25,10 +25,9 @@ def small_machine(frames: Mapping[int, int], kernel: Kernel, swap_pages: int | N
 
 def see_that_it_is_sound(machine: Machine) -> None:
     """What holds of a machine on which no call is under way. Raises AssertionError."""
-    assert machine.inconsistencies() == []
-    assert left_in_flight(machine) == []
-    assert written_without_right(machine) == []
-    assert clean_and_not_on_the_disc(machine) == []
+    wrong = [*machine.inconsistencies(), *left_in_flight(machine), *written_without_right(machine)]
+    wrong += [*clean_and_not_on_the_disc(machine), *of_no_file(machine)]
+    assert not wrong, "\n".join(wrong)
 
 
 def written_without_right(machine: Machine) -> list[str]:
@@ -64,12 +63,19 @@ def clean_and_not_on_the_disc(machine: Machine) -> list[str]:
             page = slot - 1
             if not slot or machine.flags[page] & PG_DIRTY or page in dirty:
                 continue
-            on_disc = blocks[index] if blocks else 0
-            if machine.contents[page] != on_disc:
-                wrong.append(
-                    f"page {page} of mapping {key[1]} is clean and holds {machine.contents[page]}, not {on_disc}"
-                )
+            holds, on_disc = machine.contents[page], blocks[index] if blocks else 0
+            if holds != on_disc:
+                wrong.append(f"page {page} of mapping {key[1]} is clean, holds {holds}, and its disc {on_disc}")
     return wrong
+
+
+def of_no_file(machine: Machine) -> list[str]:
+    """Pages that have buffers, or are said to be in the swap cache, though no slot leads to them: nobody frees them."""
+    return [
+        f"page {page} has buffers or a swap slot, but no slot leads to it"
+        for page in range(machine.nr_frames)
+        if (page_has_buffers(machine, page) or machine.flags[page] & PG_SWAPCACHE) and not in_page_cache(machine, page)
+    ]
 
 
 def dirty_by_their_ptes(machine: Machine) -> set[int]:

@@ -154,7 +154,7 @@ class Witness:
         kept = {place: self._known[place] for place in view.copied if place in self._known}
         self._known, self._view = kept | view.reads, view
         self._mms.update((key[1], task.mm) for key, task in m.table.items() if is_key(key, "process"))
-        self._pins, self._locks = pinned(m), locked(m)
+        self._pins, self._locks, self._written = pinned(m), locked(m), under_writeback(m)
         self._token, self._looked_at = m.clock[1], self.run.position
 
     def _see_writes(self, task: Task, changed: list[Place], view: View) -> None:
@@ -207,6 +207,9 @@ class Witness:
         for page, mapping in self._pins.items():
             same = pins.get(page, mapping) == mapping or (mapping > 0 and self._is_cut_off(mapping, m.index[page]))
             assert same, f"page {page} lost its place while it was pinned"
+        for page, mapping in self._written.items():
+            same = ("writeback", page) not in m.table or m.mapping[page] == mapping
+            assert same, f"{task.name} took page {page} from its place while a disc reads it"
         for page, (owner, mapping) in self._locks.items():
             same = m.owner[page] != owner or m.mapping[page] == mapping or task.number == owner
             assert same, f"{task.name} took page {page} from its place while {self.run.tasks[owner - 1].name} locks it"
@@ -224,6 +227,11 @@ def pinned(m: Machine) -> dict[int, int]:
         if is_key(key, "holders") and max(holders) >= FIRST_PIN:
             held[key[1]] = m.mapping[key[1]]
     return held
+
+
+def under_writeback(m: Machine) -> dict[int, int]:
+    """The pages that discs read now, and the mapping of each."""
+    return {key[1]: m.mapping[key[1]] for key in m.table if is_key(key, "writeback")}
 
 
 def locked(m: Machine) -> dict[int, tuple[int, int]]:

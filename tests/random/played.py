@@ -29,7 +29,6 @@ MOVING = (
     *("UNLOCK_NEW_PAGE", "UNLOCK_PAGE", "PUT_BACK", "PUT_BACK_NEW"),
 )
 NO_PAGE_YET = ("DRAIN", "FOLLOW_PAGE", "PASS")  #: moments at which a call is at work on no page
-HOLDERS = ("pin_for_a_while", "hold_page_lock", "write_back", "hold_buffers", "lock_buffers")
 OWN = 4  #: a meddler's ``who`` from here on is the process whose pages the call is about
 WHO = st.integers(0, 5)
 STEP = st.integers(0, 500)
@@ -49,9 +48,11 @@ class Meddler(NamedTuple):
     option: int
 
 
-def meddlers_at(moments: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[list[Meddler]]:
+def meddlers_at(
+    moments: Sequence[str], kinds: Sequence[str], times: Sequence[int] = (0, 0, 1, 2)
+) -> st.SearchStrategy[list[Meddler]]:
     """One to four who act inside a call."""
-    when = (st.sampled_from(moments), st.integers(0, 2))
+    when = (st.sampled_from(moments), st.sampled_from(times))
     one = st.builds(
         Meddler, st.sampled_from(kinds), st.integers(0, OWN + 2), st.integers(0, 4), *when, st.integers(0, 3)
     )
@@ -63,6 +64,7 @@ class Played(RuleBasedStateMachine):
 
     frames: ClassVar[dict[int, int]]
     reached: ClassVar[Counter[str]]
+    holders: ClassVar = ("pin_for_a_while", "hold_page_lock", "write_back")  #: may let go in a certain pass
     machine: Machine
 
     def begin_recording(self) -> None:
@@ -97,7 +99,7 @@ class Played(RuleBasedStateMachine):
         of_a_page = not meddler.nth and meddler.moment not in NO_PAGE_YET
         page = process.page(address) if of_a_page else None
         then = run.when(meddler.moment, meddler.nth or 1, page)
-        if meddler.kind in HOLDERS and meddler.option > 1:
+        if meddler.kind in self.holders and meddler.option > 1:
             then = then.until("PASS", in_pass=3 * (meddler.option - 1))
         return then.do(call, *arguments)
 

@@ -14,7 +14,6 @@ from numakit.kernels import SEED
 from tests.random.machines import small_machine
 from tests.random.played import (
     LOOKING_UP,
-    MOVING,
     STEP,
     WHO,
     Meddler,
@@ -34,7 +33,7 @@ from tests.random.worlds import (
     write_and_exit,
 )
 
-EXAMPLES = 600
+EXAMPLES = 1_500
 ROWS = ("no-write", "write-fails", "buffers", "driver", "swapped", "not-read")
 TO_REACH = [*ROWS, *FILE_PATHS]
 
@@ -42,25 +41,23 @@ TO_REACH = [*ROWS, *FILE_PATHS]
 AREAS = ((0, 3), (4, FILE_PAGES), (8, 2), (11, 1))
 PLACES = [address for first, pages in AREAS for address in places_from(0x10000000 + first * PAGE_SIZE, pages)]
 PLACE = st.integers(0, len(PLACES) - 1)
-SOME = st.lists(PLACE, min_size=1, max_size=5)
+SOME = st.lists(PLACE, min_size=1, max_size=4)
 MEMORY = st.lists(st.integers(0, 2), min_size=1, max_size=3)
-FILE_SYSTEM = st.sampled_from([*FILE_SYSTEMS, "reiserfs", "reiserfs"])  # only its buffers can be in the way
+ALL_KINDS = st.one_of(SOME, MEMORY)
+FILE_SYSTEM = st.sampled_from([*FILE_SYSTEMS, "reiserfs", "reiserfs", "ramfs", "faulty"])  # rare rows
 
 ON_FILES = ("truncate", "write_back", "hold_buffers", "lock_buffers")
 #: What meddlers do, as a lottery.
 KINDS = [
-    *("write", "write", "read", "fork", "munmap", "exit", "mlock", "pin_for_a_while", "register_memory", "move_pages"),
-    *(
-        "hold_page_lock",
-        *2 * ["reclaim"],
-        *3 * ["truncate"],
-        *3 * ["write_back"],
-        *2 * ["hold_buffers"],
-        "lock_buffers",
-    ),
+    *("write", "read", "fork", "munmap", "exit", "mlock", "pin_for_a_while", "register_memory", "move_pages"),
+    *("hold_page_lock", "reclaim", "reclaim", "write_back", "write_back", "lock_buffers"),
+    *(*5 * ["truncate"], *8 * ["hold_buffers"]),  # in time for only a few pages
 ]
-MOMENTS = [*LOOKING_UP, *LOOKING_UP, *MOVING, "TREE_LOCK"]
-MEDDLERS = meddlers_at(MOMENTS, KINDS)
+MOMENTS = [
+    *(*LOOKING_UP, "PASS", "GET_NEW_PAGE", "FREED", "TRY_TO_UNMAP", "LOCK_NEW_PAGE", "TREE_LOCK", "COPY"),
+    *("REMOVE_ENTRY", "PUT_BACK"),
+]
+MEDDLERS = meddlers_at(MOMENTS, KINDS, times=(0, 0, 0, 1))
 
 
 class Files(Played):
@@ -69,7 +66,9 @@ class Files(Played):
     frames: ClassVar = {0: 50, 1: 50}
     reached: ClassVar = Counter()
 
-    @initialize(first=FILE_SYSTEM, second=FILE_SYSTEM, untouched=st.sets(PLACE, max_size=4), swapped=SOME, forks=WHO)
+    @initialize(
+        first=FILE_SYSTEM, second=FILE_SYSTEM, untouched=st.sets(PLACE, max_size=4), swapped=ALL_KINDS, forks=WHO
+    )
     def populate(self, first: str, second: str, untouched: set[int], swapped: list[int], forks: int) -> None:
         """Each process maps one file shared and the other privately; most pages are there, some were reclaimed."""
         self.machine = machine = small_machine(self.frames, SEED, swap_pages=8)
@@ -88,6 +87,7 @@ class Files(Played):
         if forks % 2:
             machine.process(1).fork("child")
         swap_out(machine.process(1), addresses_of(swapped))
+        machine.process(1).read(addresses_of(swapped[::2]))
         self.begin_recording()
 
     def what_is_done(
@@ -103,7 +103,7 @@ class Files(Played):
             return process.write, ([address],)
         return getattr(file[0], meddler.kind), (file[1],)
 
-    @rule(who=WHO, places=st.one_of(SOME, MEMORY), write=st.booleans())
+    @rule(who=WHO, places=ALL_KINDS, write=st.booleans())
     def touch(self, who: int, places: list[int], write: bool) -> None:
         """Somebody reads or writes."""
         process = self.process(who)
@@ -118,7 +118,7 @@ class Files(Played):
         elif not ends and number < 4:
             self.make(self.process(who).fork)
 
-    @rule(who=WHO, places=st.one_of(SOME, MEMORY), meddlers=MEDDLERS, at=STEP)
+    @rule(who=WHO, places=ALL_KINDS, meddlers=MEDDLERS, at=STEP)
     def reclaim(self, who: int, places: list[int], meddlers: Any, at: int) -> None:
         """Memory is needed: pages of a process go to swap, or back to their files."""
         process, addresses = self.process(who), addresses_of(places)
@@ -160,7 +160,7 @@ class Files(Played):
         elif kind != "release" and len(pins) < 2:
             self.make(getattr(self.process(who), kind), addresses_of(places))
 
-    @rule(who=WHO, places=SOME, node=WHO, all_pages=st.booleans(), meddlers=MEDDLERS, at=STEP)
+    @rule(who=WHO, places=ALL_KINDS, node=WHO, all_pages=st.booleans(), meddlers=MEDDLERS, at=STEP)
     def move(self, who: int, places: list[int], node: int, all_pages: bool, meddlers: Any, at: int) -> None:
         """A process moves pages of its own to one node."""
         addresses = addresses_of(places)
@@ -168,7 +168,7 @@ class Files(Played):
         arguments = (0, addresses, self.targets(self.process(who), addresses, node), flags)
         self.make(self.process(who).move_pages, *arguments, meddlers=meddlers, whose=who, places=addresses, at=at)
 
-    @rule(who=WHO, whose=WHO, places=SOME, node=WHO, meddlers=MEDDLERS, at=STEP)
+    @rule(who=WHO, whose=WHO, places=ALL_KINDS, node=WHO, meddlers=MEDDLERS, at=STEP)
     def move_of_other(self, who: int, whose: int, places: list[int], node: int, meddlers: Any, at: int) -> None:
         """A process moves pages of another, shared ones too."""
         addresses = addresses_of(places)
@@ -180,7 +180,7 @@ class Files(Played):
         """The other node for each page, or (option 0) the first node for all."""
         return [1 - (process.pte(address).node or 0) if option else 0 for address in addresses]
 
-    @rule(whose=WHO, places=SOME, node=WHO, meddlers=MEDDLERS, at=STEP)
+    @rule(whose=WHO, places=ALL_KINDS, node=WHO, meddlers=MEDDLERS, at=STEP)
     def in_kernel(self, whose: int, places: list[int], node: int, meddlers: Any, at: int) -> None:
         """The kernel itself moves pages."""
         addresses = addresses_of(places)
