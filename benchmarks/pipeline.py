@@ -1,8 +1,7 @@
-"""Figures of the pipeline: `python benchmarks/pipeline.py` prints a table, `--write` puts it into
-docs/benchmarks.md.
+"""Figures of the pipeline: `python benchmarks/pipeline.py` prints a table, `--write` puts it into docs/.
 
-Each figure is the median of several runs, and stands beside a yardstick that is run in the same minute: on a machine that
-is busy with something else both go down. Nothing here is a test.
+Each figure is the median of several runs, and stands beside a yardstick that is run in the same minute: on a machine
+that is busy with something else both go down. Nothing here is a test.
 """
 
 from __future__ import annotations

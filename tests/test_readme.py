@@ -6,13 +6,19 @@ import doctest
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
+import numakit.allocators
+from numakit.lab import copy_course
+from numakit.topology import Topology
 from tests.clone import ROOT
 from tools.pictures import ON_ITS_WAY, a_migration, draw_migration, step_on_the_way
 
 README = ROOT / "README.md"
-DOCUMENTS = [README, ROOT / "CHANGELOG.md", ROOT / "docs" / "ARCHITECTURE.md", ROOT / "exercises" / "README.md"]
+CHANGELOG = ROOT / "CHANGELOG.md"
+DOCUMENTS = [README, CHANGELOG, *sorted((ROOT / "docs").glob("*.md")), ROOT / "exercises" / "README.md"]
+NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -22,25 +28,28 @@ def fenced(document: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def test_code_of_the_readme_does_what_it_shows() -> None:
-    """All blocks, one after the other, as a reader would type them."""
+def test_code_of_the_readme_does_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks, one after the other, as a reader would type them where `theirs.txt` is what the text says it is."""
+    monkeypatch.chdir(tmp_path)
+    Path("theirs.txt").write_text(Topology.preset("cxl").to_numactl())
     session = "\n".join(fenced(README, "python"))
     test = doctest.DocTestParser().get_doctest(session, {}, "README.md", str(README), 0)
     said: list[str] = []
     outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
     assert outcome.failed == 0, "".join(said)
-    assert outcome.attempted >= 15
+    assert outcome.attempted >= 25
 
 
 def test_commands_of_the_readme_are_targets_of_the_makefile() -> None:
-    """And both ways into the course are told."""
+    """And all ways into the course are told, that of the package index as one that is still to come."""
     commands = "\n".join(fenced(README, "console"))
     targets = re.findall(r"\$ make ([a-z-]+)", commands)
     assert {"lab", "test"} <= set(targets)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    assert 'pip install "numakit[lab]"' in commands
+    assert "$ pip install '.[lab]'" in commands
+    assert 'once 0.1.0 is released: pip install "numakit[lab]"' in commands
     assert "$ numakit lab" in commands
 
 
@@ -83,10 +92,67 @@ def test_targets_that_the_documents_name_are_in_the_makefile(target: str) -> Non
 def test_architecture_names_every_part_of_the_package() -> None:
     """A new folder or module at the top of the package gets its place in the table of layers."""
     text = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    small = {"__init__.py", "__main__.py", "version.py", "tables.py", "lab.py", "py.typed"}
     for path in (ROOT / "numakit").iterdir():
-        if path.name not in small | {"__pycache__", "course"}:
+        if path.name not in {"__pycache__", "course", "py.typed"}:
             assert f"`numakit/{path.name}{'/' * path.is_dir()}`" in text, path.name
+
+
+def course_table() -> list[tuple[str, str, str]]:
+    """The rows of the README's table of the course: notebook, minutes, exercise."""
+    row = r"^\| \[([\w-]+)\]\(notebooks/\1\.ipynb\) \|[^|]+\| (\d+) \|([^|]*)\|$"
+    return re.findall(row, README.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_table_of_the_course_has_each_notebook_and_exercise() -> None:
+    """In order; an exercise stands beside the notebook that it says it belongs to, with its title and minutes."""
+    table = course_table()
+    assert [name for name, _, _ in table] == [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    lecturers = (ROOT / "exercises" / "README.md").read_text(encoding="utf-8")
+    told = {name: exercise.strip() for name, _, exercise in table if exercise.strip()}
+    rows = re.findall(r"^\| `([\w-]+)/([\w-]+)` \| `([\w-]+)` \| (\d+) \|", lecturers, re.MULTILINE)
+    assert len(rows) == len(told)
+    for folder, stem, notebook, minutes in rows:
+        first = nbformat.read(ROOT / "exercises" / "source" / folder / f"{stem}.ipynb", 4).cells[0].source
+        title = first.splitlines()[0].removeprefix("# ")
+        assert told[notebook] == f"*{title}* ({minutes})"
+
+
+@pytest.mark.parametrize(("name", "promise"), [("00-tour", "25 minutes"), ("03-move-pages", "ninety minutes")])
+def test_minutes_of_the_table_are_those_that_the_notebook_promises(name: str, promise: str) -> None:
+    """A reader who has planned an evening by the one is not surprised by the other."""
+    minutes = {name: told for name, told, _ in course_table()}
+    assert promise in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells[0].source
+    assert minutes[name] == promise.replace("ninety", "90").removesuffix(" minutes")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_name_only_notebooks_that_exist(path: Path) -> None:
+    """`04-inside-migrate-pages`: no promise of one that was never written."""
+    prose = "".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+    for name in re.findall(r"`(\d\d-[\w-]+)`", prose):
+        assert (ROOT / "notebooks" / f"{name}.ipynb").exists(), name
+
+
+def test_changelog_counts_right() -> None:
+    """Presets, dumps, allocators, notebooks and exercises."""
+    text = CHANGELOG.read_text(encoding="utf-8")
+    ready = [name for name in vars(numakit.allocators) if name in numakit.__all__]
+    assert f"{NUMBERS[len(Topology.presets())]} presets" in text
+    assert f"{NUMBERS[len(Topology.dumps())].capitalize()} dumps" in text
+    assert f"one of {NUMBERS[len(ready)]} ready ones" in text
+    assert f"{NUMBERS[len(list((ROOT / 'notebooks').glob('*.ipynb')))]} notebooks" in text
+    assert f"{NUMBERS[len(list((ROOT / 'exercises' / 'source').glob('*/*.ipynb')))]} exercises" in text
+
+
+def test_folders_that_the_readme_promises_are_those_that_are_copied(tmp_path: Path) -> None:
+    """Exercises without solutions for everybody, with solutions in grading/ for whoever asks."""
+    folder = tmp_path / "numakit-course"
+    copy_course(folder)
+    assert {path.name for path in folder.iterdir()} == {"notebooks", "exercises"}
+    copy_course(folder, solutions=True)
+    assert (folder / "grading" / "README.md").exists()
+    assert (folder / "grading" / "source" / "tour" / "bring-them-home.ipynb").exists()
+    assert "/numakit-course/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_every_exercise_is_in_the_lecturers_table() -> None:

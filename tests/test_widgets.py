@@ -400,7 +400,7 @@ def test_an_actor_whose_moment_never_came_is_told() -> None:
 def test_answers_fill_as_the_call_decides_them() -> None:
     run = _moving()
     shown = [tuple(entry.text for entry in scene(run, step).entries) for step in range(len(run) + 1)]
-    assert shown[0] == ()
+    assert shown[0] == ("–",) * 4
     looked_up = next(step.number for step in run.steps if step.moment is PASS)
     assert shown[looked_up][3] == "-ENOENT"
     assert shown[looked_up][0].endswith("queued")

@@ -131,7 +131,7 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
         "it out."
     ),
     "not-read": _not_present("this page of the file has not been faulted in by the process. Read it first, or leave it out."),
-    "swapped": _not_present("it is swapped out. Touch it first; it then comes in near the CPU that touches it."),
+    "swapped": _not_present("it is swapped out. Touch it first: it is found in the swap cache where it lies, or comes in near the CPU that touches it."),
     "migrating": _not_present("another call is moving it just now (its PTE is a migration entry). Call again."),
     "zero": lambda fact, value: (
         f"The address was only read so far, so it shows page {fact['page']}, the zero page that all processes share. "

@@ -13,10 +13,11 @@ BEFORE = "The check comes before any page is looked at: nothing was moved and st
 def _nothing(fact: Facts) -> str:
     if not fact["entries"]:
         return "The list of pages is empty, so there was nothing to move. This kernel answers -ENOENT then. Name at least one page."
+    entries = "No entry (of 1)" if fact["entries"] == 1 else f"None of the {fact['entries']} entries"
     return (
-        f"Of {fact['entries']} {'entry' if fact['entries'] == 1 else 'entries'} none required moving: each page was already "
-        "there, not present, at an invalid address, or mapped by several processes. status[] was not written; outcome[] has "
-        "what was decided for each. A query (nodes None) returns the same in status[]."
+        f"{entries} required a move: each page was already there, not present, at an invalid address, or mapped by several "
+        "processes. status[] was not written; outcome[] has what was decided for each. A query (nodes None) tells where the "
+        "pages are."
     )
 
 

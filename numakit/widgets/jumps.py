@@ -70,7 +70,9 @@ def next_break(reading: Reading, position: int, breaks: Iterable[str]) -> int | 
     found = []
     for name in breaks:
         page = name.removeprefix("page ")
-        steps = reading.about_page.get(int(page), []) if page.isdigit() else reading.at_moment[moment_named(name)]
+        steps = (
+            reading.about_page.get(int(page), []) if page.isdigit() else reading.at_moment.get(moment_named(name), [])
+        )
         found.append(_after(first_from(steps, position)))
     return min((position for position in found if position is not None), default=None)
 

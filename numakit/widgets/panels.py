@@ -11,6 +11,7 @@ import re
 from functools import cache
 from html import escape
 from importlib import resources
+from weakref import WeakKeyDictionary
 
 from numakit.widgets.changes import Told
 from numakit.widgets.lanes import FOLD_FROM, Lane, lanes, sections
@@ -80,7 +81,9 @@ def picture(shown: dict[str, str], marked: str = "") -> str:
     )
     low = f'<div class="nk-low">{panel("lists")}{panel("nodes")}</div>'
     boxes = f'<div class="nk-below">{below}</div>'
-    right = f'<div class="nk-right">{panel("now")}{panel("entries")}{stage}{boxes}{low}</div>'
+    right = (
+        f'<div class="nk-right">{panel("now")}<div class="nk-answers">{panel("entries")}</div>{stage}{boxes}{low}</div>'
+    )
     return (
         f'{panel("head")}<div class="nk-controls"></div><div class="nk-time">{panel("lanes")}{marked}</div>'
         f'<div class="nk-main">{panel("track")}{right}</div>'
@@ -94,8 +97,9 @@ def style() -> str:
 
 
 def without_buttons(html: str) -> str:
-    """The same with the buttons as plain text, for where nothing listens."""
-    return re.sub(r"<(/?)button( type=\"button\")?", r"<\1span", html)
+    """The same with the buttons as plain text and without what they promise, for where nothing listens."""
+    plain = re.sub(r'<span class="nk-sr">break at \w+</span>|<small>a click tells why</small>', "", html)
+    return re.sub(r'<(/?)button( type="button")?', r"<\1span", plain)
 
 
 def _capital(clause: str) -> str:
@@ -109,8 +113,19 @@ def _head(scene: Scene) -> str:
     return f"<div role='heading' aria-level='2'>{escape(headline(scene))}</div>"
 
 
+#: The lanes as they were drawn last, and what they were drawn from: a step leaves them as they are.
+_DRAWN: WeakKeyDictionary[Reading, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
+
+
 def lanes_html(reading: Reading) -> str:
     """One lane a task, with the passes of the call as lines; the same at every step of a run."""
+    state = reading.ways, len(reading), len(reading.tasks), len(reading.names)
+    if reading not in _DRAWN or _DRAWN[reading][0] != state:
+        _DRAWN[reading] = state, _lanes(reading)
+    return _DRAWN[reading][1]
+
+
+def _lanes(reading: Reading) -> str:
     length = max(1, len(reading))
     lines = "".join(
         f'<span style="left:{_percent(step, length)}"><i>{escape(name)}</i></span>' for step, name in sections(reading)

@@ -75,10 +75,12 @@ class Reading:
     def __init__(self, run: Run[Any]) -> None:
         self.run = run
         self.names: dict[int, str] = {}  #: the acting processes by pid, as far as they were met
+        self.ways = 0  #: how often it was begun anew
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Forget what was read: the run has taken another way."""
+        self.ways += 1
         self.turns: list[Turn] = []
         self.attempts: list[Attempt] = []
         self.walks: list[Walk] = []

@@ -212,7 +212,7 @@ export function mount(root, source) {
   controls.append(row);
   if (source.whatIf) controls.append(whatIf());
   controls.append(V.note, V.live);
-  panel.entries.after(V.why);
+  panel.entries.after(V.why); // below the answers, over what stands there
 
   // -- what if
   function whatIf() {
@@ -268,10 +268,17 @@ export function mount(root, source) {
   hit.addEventListener("pointermove", event => { if (event.buttons) pick(event); });
 
   // -- drawing
+  /** Scroll a panel, and nothing around it, to what the step is about. */
+  function bringIntoView(box, what) {
+    const found = box.querySelector(what);
+    if (found) box.scrollTop += found.getBoundingClientRect().top - box.getBoundingClientRect().top - 4;
+  }
   function able(control, on) { control.setAttribute("aria-disabled", String(!on)); }
   function draw() {
     const at = now();
     for (const [name, element] of Object.entries(panel)) fill(element, at.panels[name] ?? "");
+    bringIntoView(panel.ptes, ".nk-changed");
+    bringIntoView(panel.log, "[aria-current] li[aria-current]");
     V.at.textContent = `Step ${at.position} of ${at.length}`;
     able(V.first, at.position > 0); able(V.back, at.position > 0 || at.joined === 0);
     able(V.forward, at.position < at.length || !at.finished); able(V.last, at.position < at.length);

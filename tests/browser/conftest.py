@@ -17,8 +17,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test installs it")
+from playwright import sync_api
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -49,7 +48,7 @@ class Watched:
             self.complaints.append(message.text)
 
     def _failed(self, error: Any) -> None:
-        """Notebook 7 stumbles over what only JupyterLab has; where the error's lines are all its own, no view is at fault."""
+        """Notebook 7 stumbles over what only JupyterLab has: where all lines are its own, no view is at fault."""
         stack = error.stack or ""
         its_own = any(text in str(error) for text in NOTEBOOK_ERRORS) and "blob:" not in stack
         if not (its_own and "/static/notebook/notebook_core" in stack):
@@ -102,9 +101,10 @@ def server(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-        "--allow-root", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
-        "--JupyterNotebookApp.expose_app_in_browser=True",
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+        "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}",
+        "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
     ]  # fmt: skip

@@ -89,6 +89,8 @@ def test_the_page_steps_both_ways_from_a_file(open_page: Any, tmp_path: Path) ->
     page.keyboard.press("End")
     page.locator(".nk-entries [data-why='2']").click()
     assert stepper.run.result.explain(2) in page.locator(".nk-why-box").inner_text()
+    answers, box = (page.locator(name).bounding_box() for name in (".nk-entries", ".nk-why-box"))
+    assert abs(box["y"] - answers["y"] - answers["height"]) < 5  # it opens where the question was asked
 
 
 def test_play_goes_on_by_itself_and_stops_at_a_break(open_page: Any, tmp_path: Path) -> None:

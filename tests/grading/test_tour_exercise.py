@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 
+from numakit.handout import student_version
 from tests.clone import ROOT
 from tests.grading.course import ASSIGNMENT, EXERCISE, Edit, Graded, answer, cell_named, grade
 
@@ -18,6 +20,13 @@ TRUSTS_STATUS = """
 def gather(process, area, node):
     result = process.move_pages(0, area, nodes=[node] * len(area))
     return {status: result.status.count(status) for status in set(result.status)}
+"""
+COUNTS_WHAT_IS_THERE = """
+from collections import Counter
+
+
+def gather(process, area, node):
+    return dict(Counter(process.move_pages(0, area, nodes=[node] * len(area)).status))
 """
 TRUSTS_THE_RETURN_CODE = """
 def gather(process, area, node):
@@ -123,6 +132,21 @@ def test_student_version_shows_neither_solution_nor_hidden_tests(released: Path)
     for name in TESTS:
         assert cell_named(notebook, name).source.startswith("# Checked here (")
     assert not [cell for cell in notebook.cells if cell.get("outputs")]
+
+
+@pytest.mark.parametrize("naive", [TRUSTS_STATUS, COUNTS_WHAT_IS_THERE], ids=["list", "counter"])
+def test_students_see_that_a_call_with_nothing_to_do_writes_no_status(naive: str) -> None:
+    """The visible part of the test fails for the first idea that everybody has, and says what to do."""
+    notebook = nbformat.reads(student_version(SOURCE.read_bytes()).decode(), 4)
+    names: dict[str, Any] = {}
+    for cell in ("world", "watched"):
+        exec(cell_named(notebook, cell).source, names)
+    exec(naive, names)
+    exec(cell_named(notebook, "all-move").source, names)
+    with pytest.raises(AssertionError, match="a query would answer"):
+        exec(cell_named(notebook, "nothing-to-move").source, names)
+    exec(reference_solution(), names)
+    exec(cell_named(notebook, "nothing-to-move").source, names)
 
 
 def test_points_in_the_statement_are_those_that_can_be_had() -> None:

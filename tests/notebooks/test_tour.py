@@ -103,6 +103,20 @@ def test_tour_ends_with_summary_sources_and_version(tour: dict[str, nbformat.Not
     assert last.source.endswith("numakit.__version__")
 
 
+def test_tour_shows_a_call_that_has_nothing_to_do(tour: dict[str, nbformat.NotebookNode]) -> None:
+    """The exercise rests on it: the return code is an error, no status is written, and the text says why."""
+    (output,) = tour["idle"].outputs
+    assert output.data["text/plain"] == "(-2, [None])"
+    assert "returned -ENOENT" in tour["idle-why"].outputs[0].text
+    assert "writes **nothing** to `status`" in tour["idle-2"].source
+
+
+def test_summary_says_where_newer_kernels_differ(tour: dict[str, nbformat.NotebookNode]) -> None:
+    """A reader who tries the calls at home is warned: 0 where nothing moves, a positive number where pages stayed."""
+    for wanted in ("newer kernels differ", "returns 0", "Since Linux 4.17", "number of pages that were not moved"):
+        assert wanted in tour["summary"].source
+
+
 def test_tour_shows_four_errors_and_explains_them(tour: dict[str, nbformat.NotebookNode]) -> None:
     """Each is seen in an output and named in the summary."""
     outputs = "".join(str(cell.get("outputs")) for cell in tour.values())

@@ -33,7 +33,7 @@ TO_REACH = [*ROWS, *(f"wait at {moment}" for moment in WAITS), *RACES]
 
 #: What meddlers do, as a lottery.
 KINDS = [
-    *("write", "write", "write", "read", "fork", "munmap", "munmap", "exit", "mprotect", "mlock"),
+    *("write", "write", "write", "read", "fork", "munmap", "munmap", "exit", "mprotect", "mlock", "mlock"),
     *("pin_for_a_while", "pin_for_a_while", "hold_page_lock", "hold_page_lock", *3 * ["move_pages"]),
 ]
 
@@ -42,8 +42,8 @@ PLACE_OR_HOLE = st.integers(0, len(PLACES))
 SOME = st.lists(PLACE_OR_HOLE, min_size=1, max_size=5)
 IN_MEMORY = (*MOVING, "COUNT")
 MEDDLERS = meddlers_at([*LOOKING_UP, *IN_MEMORY], KINDS)
-MEDDLERS_IN_KERNEL = meddlers_at(IN_MEMORY, [*KINDS, "munmap", "exit", "fork"])
-AREA_CALLS = ("munmap", "mmap", "mprotect", "mprotect", "mlock", "mlock", "munlock")
+MEDDLERS_IN_KERNEL = meddlers_at(IN_MEMORY, [*KINDS, *2 * ["munmap"], *2 * ["exit"], "fork"])
+AREA_CALLS = ("munmap", "mmap", "mprotect", "mprotect", *3 * ["mlock"], "munlock")
 
 
 class Anything(Played):

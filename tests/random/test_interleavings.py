@@ -73,7 +73,7 @@ def test_a_planted_bug_is_found_and_shrunk() -> None:
 def test_who_is_stuck_without_a_reason_is_a_failure() -> None:
     """A page lock that is never given back: the run is stuck, and that is reported."""
     forever = Interference("process(1).hold_page_lock(0x10000000)", for_ever=True)
-    plan = Scenario(1, 2, 1, (0x10000000,), (1,), 4, (forever,), None)
+    plan = Scenario(1, 1, 1, (0x10000000,), (1,), 4, (forever,), None)
     failure = failure_of(plan)
     assert failure is not None
     assert isinstance(failure.error, Stuck)
