@@ -1,6 +1,6 @@
 """Bugs planted in the paths of files, swap and truncation that random worlds find: the first world that does, of each.
 
-The seeds were found by ``find_bug(bug.kernel, range(2000))``. Only "a swap-in does not wait for the lock" was missed:
+The seeds were found by ``find_bug(bug.kernel, range(1500))``. Only "a swap-in does not wait for the lock" was missed:
 its window, between switch and copy, was never hit.
 """
 

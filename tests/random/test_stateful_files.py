@@ -34,7 +34,7 @@ from tests.random.worlds import (
     write_and_exit,
 )
 
-EXAMPLES = 1_500
+EXAMPLES = 1_800
 ROWS = ("no-write", "write-fails", "buffers", "driver", "swapped", "not-read")
 TO_REACH = [*ROWS, *FILE_PATHS]
 

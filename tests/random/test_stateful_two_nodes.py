@@ -7,7 +7,7 @@ import pytest
 from tests.random.anything import TO_REACH, OnTwoNodes
 from tests.random.played import play_examples, see_that_all_was_reached
 
-EXAMPLES = 1_000
+EXAMPLES = 1_250
 
 
 @pytest.mark.slow
