@@ -79,13 +79,17 @@ class BoundCall(Generic[P, R]):
         return self.machine.perform(self.prepare(*args, **kwargs))
 
 
-def see_that_it_is_a_call(call: object) -> None:
-    """Raise TypeError for what is no call of a process or machine: what a call returned, for example."""
+def see_that_it_is_a_call(call: object, machine: Machine) -> None:
+    """Raise TypeError for what is no call of a process or machine (what a call returned, for example), ValueError for a
+    call of another machine.
+    """
     if not isinstance(call, BoundCall):
         raise TypeError(
             f"call: a {type(call).__name__} is no call; if it is what a call returned, the call was made already. "
             "Leave out the brackets: machine.record(shell.write, address)"
         )
+    if call.machine is not machine:
+        raise ValueError(f"call: {call.prepare.__name__} is a call on another machine, {call.machine!r}")
 
 
 class Call(Generic[S, P, R]):

@@ -225,7 +225,7 @@ class Machine(MachineState):
         """A run of a call that has not begun: say who acts meanwhile (``run.when``), then ``run.finish()`` or
         ``run.forward()``.
         """
-        see_that_it_is_a_call(call)
+        see_that_it_is_a_call(call, self)
         return self._run(call.prepare(*args, **kwargs), recorded=True)
 
     def record(self, call: BoundCall[P, R], *args: P.args, **kwargs: P.kwargs) -> Run[R]:

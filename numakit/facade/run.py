@@ -84,10 +84,11 @@ class Meanwhile:
         return replace(self, never_ends=True)
 
     def do(self, call: BoundCall[P, Q], *args: P.args, **kwargs: P.kwargs) -> Actor[Q]:
-        """Let a call of a process or of the machine begin at that time. Whatever was recorded after this step is
-        forgotten.
+        """Let a call of a process or of the machine begin at that time.
+
+        Whatever was recorded after this step is forgotten; who joined at this very step stays (:meth:`Run.forget`).
         """
-        see_that_it_is_a_call(call)
+        see_that_it_is_a_call(call, self.run.machine)
         if self.begin and self.run.finished and self.run.position == len(self.run):
             raise ValueError(
                 f"when={self.begin.moment}: this run has ended. Make it with machine.begin(...), say who acts "
@@ -181,6 +182,7 @@ class Run(Timeline[R]):
         for interference in parsed.interferences:
             if not interference.step:  # others may act on what is born meanwhile
                 interference.find_call(self.machine)
+        self.resume()
         turns = [task for task, times in parsed.turns for _ in range(times)]
         for interference in sorted(parsed.interferences, key=lambda interference: interference.step):
             while self.position < interference.step:
@@ -199,7 +201,7 @@ class Run(Timeline[R]):
         if task is None:
             who = f"task {turns[self.position]} cannot" if self.position < len(turns) else "nobody can"
             raise ValueError(f"schedule: at step {self.position} {who} act")
-        self.turn(task)
+        self.act(task)
 
     def _join(self, interference: Interference) -> None:
         call, arguments, options = interference.find_call(self.machine)

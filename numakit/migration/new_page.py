@@ -27,7 +27,11 @@ class Cells(Sequence[int]):
 
     @property
     def memory(self) -> Memory:
-        """The integers as the machine keeps them."""
+        """The integers as the machine keeps them. Raises ValueError if they do not exist now: before their birth, or in
+        another future.
+        """
+        if not self._m.is_array(self._number, "cells"):
+            raise ValueError("these cells do not exist now: the machine stands before their birth, or went another way")
         return self._m.arrays[self._number]
 
     def belongs_to(self, m: MachineState) -> bool:
@@ -47,7 +51,7 @@ class Cells(Sequence[int]):
         return iter(list(self.memory))
 
     def __repr__(self) -> str:
-        return f"Cells({list(self)})"
+        return f"Cells({list(self)})" if self._m.is_array(self._number, "cells") else "Cells(do not exist now)"
 
 
 class ResultPointer:

@@ -16,8 +16,8 @@ from sysconfig import get_paths
 from traceback import extract_tb
 from typing import Any, Generic, TypeVar
 
-from numakit.moments import HOLD, MOMENTS, Moment, moment_named
-from numakit.timeline.schedule import choose
+from numakit.moments import HOLD, MOMENTS, START, Moment, moment_named
+from numakit.timeline.schedule import able, choose
 from numakit.timeline.step import RecordedSteps
 from numakit.timeline.task import Place, Task
 
@@ -31,10 +31,15 @@ JOURNAL_LIMIT = 1 << 30  #: bytes of journal after which a run goes on unrecorde
 LOOK_AT_JOURNAL = 4096  #: how large the journal has become is looked at every so many steps
 WHAT_BITS = 40  #: a turn is packed as (task - 1) << 48 | moment << 40 | what the moment is about
 TASK_SHIFT = WHAT_BITS + 8
+MOST_TASKS = 0x7000  #: numbers above are taken by kernel code of the reader's and by pins (machine.references)
 
 
 class Stuck(Exception):
-    """Nobody can run; the text says who waits for whom."""
+    """Nobody can run; the text says who waits for whom. ``run`` can be gone back, if it was recorded."""
+
+    def __init__(self, text: str, run: Run[Any] | None = None) -> None:
+        super().__init__(text)
+        self.run = run
 
 
 class BrokenUserCode(Exception):
@@ -75,7 +80,7 @@ class Run(Generic[R]):
         self._births: list[tuple[int, Task]] = [(0, call)]
         self._turns, self._marks = array("q"), array("I")
         self._answers: dict[int, tuple[Any, int]] = {}
-        self._stale = self._replaying = False
+        self._stale = self._replaying = self._came_between = False
         if recorded:
             machine.start_recording()
         self._began_at = self._ended_at = machine.cursor
@@ -96,12 +101,15 @@ class Run(Generic[R]):
     def add(self, task: Task) -> Task:
         """Let an actor join at this step. Whatever was recorded after this step is forgotten."""
         self.resume()
+        self._note_what_came_between()
         self._births.append((self.position, task))
         self._let_join()
         return task
 
     def spawn(self, task: Task) -> Task:
         """Let a task join from inside the pipeline: a disc that was given work. People use :meth:`add`."""
+        if len(self.tasks) == MOST_TASKS:
+            raise RuntimeError(f"a run has at most {MOST_TASKS} tasks: make the call in several parts")
         self.tasks.append(task)
         task.open(self.machine, len(self.tasks))
         return task
@@ -129,6 +137,11 @@ class Run(Generic[R]):
         return self._present(self.call.result)
 
     @property
+    def under_way(self) -> bool:
+        """Whether somebody has begun and not ended: locks and references may be held."""
+        return any(task.at[0] is not START and not task.done for task in self.tasks)
+
+    @property
     def never_began(self) -> list[Task]:
         """The actors whose moment never came."""
         return [task for task in self.tasks if not task.released]
@@ -154,6 +167,7 @@ class Run(Generic[R]):
     def turn(self, task: Task) -> None:
         """Let ``task`` act from the moment where it stands to its next one."""
         machine = self.machine
+        self._note_what_came_between()
         machine.run, machine.current, machine.cpu, machine.pid, machine.costs = (
             self, task.number, task.cpu, task.pid, task.costs,
         )  # fmt: skip
@@ -199,6 +213,8 @@ class Run(Generic[R]):
         ``schedule(run)`` names the task that acts next, None if nobody can. Raises :class:`Stuck`, with who waits for
         whom, if a task sleeps for ever, and :class:`BrokenUserCode` for a function of the user's.
         """
+        if self._is_over():
+            return self.result
         self.resume()
         self.own_order = self.own_order or schedule is not choose
         try:
@@ -214,8 +230,17 @@ class Run(Generic[R]):
             raise
         sleepers = [task for task in self.tasks if task.released and not task.done]
         if sleepers:
-            raise Stuck("\n".join(self.tell(task) for task in sleepers))
+            raise Stuck("\n".join(self.tell(task) for task in sleepers), self)
         return self.result
+
+    def _is_over(self) -> bool:
+        """Whether the run shows its end, and nobody has anything left to do."""
+        return self.call.done and self.position == len(self) and not able(self)
+
+    def _note_what_came_between(self) -> None:
+        """Calls made outside the run since its last step are in its journal, but a replay could not make them again."""
+        if self.recorded and not self._replaying and self.machine.cursor != self._ended_at:
+            self._came_between = True
 
     def _run_alone(self) -> None:
         """The same as turn after turn, for as long as nobody else is there and the call need not sleep."""
@@ -225,6 +250,7 @@ class Run(Generic[R]):
         )  # fmt: skip
         if call.done or (call.at[0].lock and self.waits_for(call)):
             return
+        self._note_what_came_between()
         self.last_task = call
         self._stale = self.recorded  # an actor that joins later needs to know the place: replay first
         turns, marks, journal = self._turns.append, self._marks.append, machine.journal
@@ -296,17 +322,23 @@ class Run(Generic[R]):
         for _ in range(steps):
             if self.position < len(self):
                 self.goto(self.position + 1)
-            else:
-                self.resume()
-                task = choose(self)
-                if task is None:
-                    break
-                try:
-                    self.turn(task)
-                except (BrokenUserCode, KeyboardInterrupt):
-                    self._call_off()
-                    raise
+                continue
+            if self._is_over():
+                break
+            self.resume()
+            task = choose(self)
+            if task is None:
+                break
+            self.act(task)
         return self
+
+    def act(self, task: Task) -> None:
+        """A turn. If the user's code in it is broken, the machine is as it was before the whole call."""
+        try:
+            self.turn(task)
+        except (BrokenUserCode, KeyboardInterrupt):
+            self._call_off()
+            raise
 
     def first(self) -> Run[R]:
         """Show the machine as it was before the run."""
@@ -327,7 +359,12 @@ class Run(Generic[R]):
         """
         if not self._stale:
             return
-        self._see_that_it_can_be_shown()
+        if self._came_between:
+            raise RuntimeError(
+                "calls were made outside this run between its steps: it can be shown at any step, but not be gone on "
+                "from; with run.now.do(call, ...) they are a part of it"
+            )
+        self.goto(self.position)  # the machine may show another run, or what came after this one
         machine, here, at = self.machine, self.position, self.machine.cursor
         players = [turn >> TASK_SHIFT for turn in self._turns[:here]]
         kept = self._turns[:here]
@@ -337,12 +374,18 @@ class Run(Generic[R]):
         machine.start_checking()
         self._turns, self._marks, self._replaying = array("q"), array("I"), True
         self._begin()
-        for player in players:
-            self.turn(self.tasks[player])
-            self._let_join()
-        machine.see_replay_ended_at(at, same=self._turns == kept)
+        try:
+            for player in players:
+                self.turn(self.tasks[player])
+                self._let_join()
+            machine.see_replay_ended_at(at, same=self._turns == kept)
+        except Exception:
+            machine.goto(len(machine.journal))  # not left half-way in a replay
+            raise
+        finally:
+            self._replaying = False
         machine.start_recording()
-        self._stale = self._replaying = False
+        self._stale, self._ended_at = False, machine.cursor
 
     # -- code of the user
 

@@ -190,6 +190,10 @@ class State:
         self.put(("array", number), size)
         return number
 
+    def is_array(self, number: int, label: str) -> bool:
+        """Whether an array of that number exists now, under that label."""
+        return ("array", number) in self.table and self._info[number].label == label
+
     def drop_array(self, number: int) -> None:
         """Nobody needs this array any more. Its memory is given back where no journal may ask for it again."""
         self.put(("array", number), None)

@@ -197,8 +197,8 @@ class Topology:
     def nearest(self, i: int) -> tuple[int, ...]:
         """Online nodes with memory in the order in which an allocation on node `i` tries them (its zonelist).
 
-        Node `i` itself comes first, as in `find_next_best_node` (mm/page_alloc.c), then by distance, then by
-        node id.
+        Node `i` itself comes first, then by distance, then by node id. (The kernel's `find_next_best_node`,
+        mm/page_alloc.c, also adds 1 for ids below `i` and 1 for nodes with CPUs, and spreads ties by load.)
         """
         self._node(i, "i")
         with_memory = (j for j in self._nodes if self.memory(j))
