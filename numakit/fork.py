@@ -31,22 +31,26 @@ from numakit.timeline.task import Steps
 def do_fork(m: MachineState, parent: TaskStruct, name: str) -> Steps[int]:
     """A child with a copy of its parent's areas, whose pages they share until one writes. Its pid.
 
-    Takes mmap_sem of the parent for write: it waits while a move_pages() of the parent is under way.
+    Takes mmap_sem of the parent for write: it waits while a move_pages() of the parent is under way. Nobody sees the
+    child before it is whole.
     """
     yield from down_write(m, parent.mm)
     mm = new_mm(m)
     source: MmStruct = m.table[("mm", parent.mm)]
     m.put(("mm", mm), MmStruct(1, source.next_address))
     child = parent._replace(pid=m.next("pids"), name=name, mm=mm, parent=parent.pid)
-    m.put(("process", child.pid), child)
     for vma in vmas_of(m, parent.mm):
         yield from dup_vma(m, vma, mm)
+    m.put(("process", child.pid), child)
     up_mmap_sem(m, parent.mm)
     return child.pid
 
 
 def dup_vma(m: MachineState, vma: VmAreaStruct, mm: int) -> Steps[None]:
-    """Copy an area and its PTEs to a child's mm (dup_mmap, copy_page_range). A child inherits no mlock."""
+    """Copy an area and its PTEs to a child's mm (dup_mmap, copy_page_range). A child inherits no mlock.
+
+    (The kernel skips areas without anonymous pages, whose PTEs a fault fills again; here all are copied.)
+    """
     yield from lock_vma_mappings(m, vma)
     table = m.new_array(vma.pages, label=f"PTEs of mm {mm} from {vma.start:#x}")
     copy = vma._replace(number=m.next("vma numbers"), mm=mm, table=table, first=0, flags=vma.flags & ~VM_LOCKED)

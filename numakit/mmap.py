@@ -5,7 +5,7 @@ Each takes mmap_sem of the mm for write, so that it waits while a move_pages() o
 
 from __future__ import annotations
 
-from numakit.abi import ENOMEM, PAGE_SHIFT, PAGE_SIZE
+from numakit.abi import EFAULT, ENOMEM, PAGE_SHIFT, PAGE_SIZE
 from numakit.faults import handle_mm_fault
 from numakit.kernels.functions import kernel_function
 from numakit.machine.locks import down_write, lock_rmap, unlock_rmap, up_mmap_sem
@@ -180,8 +180,10 @@ def write_protected(pte: int) -> int:
 
 
 def do_mlock(m: MachineState, mm: int, start: int, end: int, *, lock: bool) -> Steps[int]:
-    """mlock or munlock a range: its areas become VM_LOCKED and all their pages are faulted in. 0, or -ENOMEM at a hole
-    or when memory is full.
+    """mlock or munlock a range: its areas become VM_LOCKED and all their pages are faulted in. munlock clears a
+    driver's VM_LOCKED, too: the area is an ordinary one then.
+
+    0, or -ENOMEM at a hole or when memory is full, or -EFAULT behind a file's end or where no access is allowed.
     """
     yield from down_write(m, mm)
     rc, address = 0, start
@@ -190,7 +192,8 @@ def do_mlock(m: MachineState, mm: int, start: int, end: int, *, lock: bool) -> S
         if part is None:
             rc = -ENOMEM
             break
-        part = part._replace(flags=part.flags & ~VM_LOCKED | (VM_LOCKED if lock else 0))
+        flags = part.flags & ~VM_LOCKED | (VM_LOCKED if lock else 0)
+        part = part._replace(flags=flags, driver=part.driver if lock else "")
         m.put(("vma", part.number), part)
         if lock:
             rc = yield from make_pages_present(m, part)
@@ -200,7 +203,11 @@ def do_mlock(m: MachineState, mm: int, start: int, end: int, *, lock: bool) -> S
 
 
 def make_pages_present(m: MachineState, vma: VmAreaStruct) -> Steps[int]:
-    """Fault in every page of an area, for writing if it may be written. Needs mmap_sem. 0 or -ENOMEM."""
+    """Fault in every page of an area, for writing if it may be written. Needs mmap_sem. 0, -ENOMEM, or -EFAULT behind
+    a file's end or in an area that allows no access.
+    """
+    if not vma.flags & (VM_READ | VM_WRITE):
+        return -EFAULT
     for address in range(vma.start, vma.end, PAGE_SIZE):
         rc = yield from handle_mm_fault(m, vma, address, write=bool(vma.flags & VM_WRITE and not vma.flags & VM_SHARED))
         if rc:

@@ -7,7 +7,7 @@ While such a reference is held the page's count is one too high for migration, a
 from __future__ import annotations
 
 from numakit.abi import PAGE_SHIFT
-from numakit.faults import access
+from numakit.faults import access, do_page_fault
 from numakit.machine.frames import get_page, put_page
 from numakit.machine.locks import lock_page, unlock_page
 from numakit.machine.references import FIRST_PIN, Pin
@@ -23,14 +23,14 @@ def get_user_pages(
     m: MachineState, mm: int, addresses: tuple[int, ...], *, write: bool, holder: int
 ) -> Steps[list[int]]:
     """Fault in the pages behind addresses and take a reference to each, for ``holder``. The pages, up to the first
-    address that cannot be accessed.
+    address that cannot be accessed. Nothing is written: that is the device's business.
     """
     pages: list[int] = []
     for address in addresses:
         yield GET_USER_PAGES, address >> PAGE_SHIFT
         while present_page(m, mm, address, write=write) is None:
-            rc = yield from access(m, mm, address, write=write)
-            if rc < 0:
+            rc = yield from do_page_fault(m, mm, address, write=write)
+            if rc:
                 return pages
         page = present_page(m, mm, address, write=write)
         assert page is not None

@@ -60,7 +60,7 @@ def unmap_and_write(m: MachineState, page: int) -> Steps[bool]:
 
     The page is locked again at the end.
     """
-    if ("writeback", page) in m.table or m.mapping[page] == 0:
+    if ("writeback", page) in m.table or not (m.mapping[page] or m.flags[page] & PG_SWAPCACHE):
         return False
     if m.mapping[page] < 0 and not m.flags[page] & PG_SWAPCACHE:
         slot = get_swap_page(m)

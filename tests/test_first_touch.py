@@ -272,11 +272,14 @@ def test_a_call_that_looks_at_an_mm_keeps_it_alive(machine: Machine, shell: Proc
 
 
 def test_a_process_that_has_exited_makes_no_calls(shell: Process) -> None:
-    """A handle that is kept does no harm: the call answers that there is no such process."""
+    """A handle that is kept does no harm: it is refused, and the machine stays as it is."""
     area = touched(shell)
     shell.exit()
-    assert shell.write(area) == -3
-    assert shell.move_pages(0, area, [1]).row == "no-process"
+    before = shell.machine.fingerprint()
+    for call in (lambda: shell.write(area), lambda: shell.move_pages(0, area, [1]), lambda: shell.direct_io(area)):
+        with pytest.raises(ValueError, match="has exited"):
+            call()
+    assert shell.machine.fingerprint() == before
 
 
 # -- areas that are cut

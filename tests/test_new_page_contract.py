@@ -190,7 +190,7 @@ def test_an_explanation_tells_the_number_that_stands_in_the_cell(scene: Scene) -
 
     busy = machine.migrate_pages([page], ask, status)
     assert (busy.stayed, list(status), busy.verdicts[0].value) == (1, [-EBUSY], -EBUSY)
-    assert busy.explain(0).startswith(f"Page {page}: -EBUSY. In all passes a pipe of ")
+    assert busy.explain(0).startswith(f"Page {page}: -EBUSY. At the last of ten attempts a pipe of ")
     pipe.release()
     moved = machine.migrate_pages([isolated_page(scene)], ask, status)
     assert (moved.stayed, list(status)) == (0, [1])

@@ -45,12 +45,18 @@ def _shared(fact: Facts, value: int) -> str:
     )
 
 
+def _not_read(fact: Facts, value: int) -> str:
+    whose = "file" if fact["file"] else "shared memory"
+    what = f"this page of the {whose} has not been faulted in by the process. Read it first, or leave it out."
+    return _not_present(what)(fact, value)
+
+
 def _off_lru(fact: Facts, value: int) -> str:
-    if fact["holders"]:
-        cause = f"{listed(fact['holders'])} has taken it off already"
-    elif fact["cpus"]:
+    if fact["cpus"]:
         cpus = listed([f"CPU {cpu}" for cpu in fact["cpus"]])
         cause = f"it still waits in the pagevec of {cpus}, because it was touched there after the call had drained all pagevecs"
+    elif fact["holders"]:
+        cause = f"{listed(fact['holders'])} has taken it off already"
     else:
         cause = "somebody has taken it off already"
     return f"Page {fact['page']} is on no LRU list, so it could not be isolated: {cause}. Call again later."
@@ -87,7 +93,7 @@ def _driver(fact: Facts, value: int) -> str:
     start, end = fact["area"]
     return (
         f"The area {start:#x}-{end:#x} of {listed(fact['processes'])}, which maps this page at {fact['address']:#x}, was made by "
-        f"the mmap of {fact['driver']}, which has locked it in memory (VM_LOCKED). No process can unlock it: the driver has to let go."
+        f"the mmap of {fact['driver']}, which has locked it in memory (VM_LOCKED). The driver has to let go: munlock would clear the flag behind the driver's back."
     )
 
 
@@ -105,17 +111,32 @@ def _write_fails(fact: Facts, value: int) -> str:
     )
 
 
+def _last_attempt(fact: Facts) -> str:
+    return f"At the last of {'ten' if fact['passes'] == 10 else fact['passes']} attempts"
+
+
 def _buffers(fact: Facts, value: int) -> str:
     return (
         f"The page belongs to {fact['file']}, whose file system has no migration function, so its buffers have to be taken off "
-        f"first; {fact['holder']} held them in all passes. Call again when it is done, after a sync for example."
+        f"first. {_last_attempt(fact)} {fact['holder']} held them. Call again when it is done, after a sync for example."
     )
 
 
-def _pinned(fact: Facts, value: int) -> str:
-    who = listed(fact["holders"]) if fact["holders"] else "somebody unknown"
+def _written(fact: Facts, value: int) -> str:
     return (
-        f"In all passes {who} held a reference to the page: its count was {fact['count']} where {fact['expected']} is "
+        f"The page belongs to {fact['file']}, whose file system can only move it clean. {_last_attempt(fact)} it was dirty again and "
+        "had to be written first. Call again when it is used less."
+    )
+
+
+def _in_words(holder: str) -> str:
+    return f"the {holder}" if holder.startswith("pagevec") else "a PTE" if holder == "PTE" else holder
+
+
+def _pinned(fact: Facts, value: int) -> str:
+    who = listed([_in_words(holder) for holder in fact["holders"]]) if fact["holders"] else "somebody unknown"
+    return (
+        f"{_last_attempt(fact)} {who} held a reference to the page: its count was {fact['count']} where {fact['expected']} is "
         "allowed, so somebody could still have used the old frame. Call again when the reference is dropped."
     )
 
@@ -130,7 +151,7 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
         "nobody has touched it yet, and memory gets a frame only at the first touch. Write to it first, or leave "
         "it out."
     ),
-    "not-read": _not_present("this page of the file has not been faulted in by the process. Read it first, or leave it out."),
+    "not-read": _not_read,
     "swapped": _not_present("it is swapped out. Touch it first: it is found in the swap cache where it lies, or comes in near the CPU that touches it."),
     "migrating": _not_present("another call is moving it just now (its PTE is a migration entry). Call again."),
     "zero": lambda fact, value: (
@@ -156,9 +177,7 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     "no-write": _no_write,
     "write-fails": _write_fails,
     "buffers": _buffers,
-    "written": lambda fact, value: (
-        f"The page belongs to {fact['file']}; it was written in each pass, and dirtied again each time. Call again when it is used less."
-    ),
+    "written": _written,
     "pinned": _pinned,
     "locked": _locked,
     "writeback": lambda fact, value: "The page was being written to disc. Call again later.",

@@ -98,7 +98,7 @@ class Result:
         return html_table(f"{self.summary()}. {explain_return(self.why)}", head, self._rows())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MigrationResult:
     """What migrate_pages() inside the kernel returned: ``stayed`` pages were not moved. Compares equal to that
     number.
@@ -134,8 +134,19 @@ class MigrationResult:
         error = f": {errno_name(value)}" if value else ""
         return f"Page {self.pages[i]}{error}. {explain_entry(self.verdicts[i])}"
 
+    def _rows(self) -> list[tuple[object, ...]]:
+        of_pages = list(zip(self.pages, self.verdicts, strict=True))[:SHOWN_ENTRIES]
+        return [(page, verdict.row, explain_entry(verdict)) for page, verdict in of_pages]
+
+    def __str__(self) -> str:
+        left = len(self.pages) - SHOWN_ENTRIES
+        more = [f"... and {left} more pages"] if left > 0 else []
+        table = text_table(("page", "cause"), [row[:2] for row in self._rows()])
+        return "\n".join([f"migrate_pages() = {self.stayed}", table, *more])
+
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
-        rows = [(p, v.row, explain_entry(v)) for p, v in zip(self.pages, self.verdicts, strict=True)][:SHOWN_ENTRIES]
         return html_table(
-            f"migrate_pages() = {self.stayed}. {explain_return(self.why)}", ("page", "cause", "why"), rows
+            f"migrate_pages() = {self.stayed}. {explain_return(self.why)}", ("page", "cause", "why"), self._rows()
         )

@@ -51,11 +51,20 @@ def _status_unwritable(fact: Facts) -> str:
     )
 
 
-RETURNS: dict[str, Callable[[Facts], str]] = {
-    "ok": lambda fact: (
+def _ok(fact: Facts) -> str:
+    if not fact["queued"]:
+        return (
+            "The call went through, but no page was queued for moving: what would have had to move was busy when it was "
+            "to be isolated (-EBUSY). Look at each element of status[], and call again later."
+        )
+    return (
         "The call went through: at least one page was queued for moving. 0 does not mean that every page moved: "
         "look at each element of status[]."
-    ),
+    )
+
+
+RETURNS: dict[str, Callable[[Facts], str]] = {
+    "ok": _ok,
     "query": lambda fact: "The call only asked where the pages are; status[] has a node or an error for each.",
     "nothing": _nothing,
     "bad-flags": _bad_flags,

@@ -8,7 +8,7 @@ from numakit.disc import write_for_a_while
 from numakit.facade.call import Call, Prepared
 from numakit.machine.pagecache import AddressSpace, slots_of, space_of
 from numakit.machine.state import MachineState
-from numakit.moments import HOLD
+from numakit.moments import HOLD, LOCK_BUFFERS
 from numakit.tables import html_table
 from numakit.timeline.task import Steps
 from numakit.truncate import do_truncate
@@ -90,21 +90,31 @@ class File:
         key = ("buffers held", self.number, self._index(index))
 
         def start(m: MachineState) -> Steps[int]:
-            m.put(key, holder)
+            m.put(key, (*m.table.get(key, ()), holder))
             yield HOLD, 0
-            m.put(key, None)
+            others = list(m.table.get(key, ()))
+            if others:  # else a truncation has made all of them give up
+                others.remove(holder)
+                m.put(key, tuple(others) or None)
             return 0
 
         return self._prepare(holder, start)
 
     @Call
     def lock_buffers(self, index: int) -> Prepared[int]:
-        """I/O locks the buffers of page ``index`` until a later turn: who migrates the page waits for it. 0."""
-        key = ("buffer lock", self.number << 32 | self._index(index))
+        """I/O locks the buffers of page ``index`` until a later turn: who migrates the page waits for it. 0.
+
+        It sleeps itself while somebody else has them locked, unless the page leaves memory, and its buffers with it.
+        """
+        place = self._index(index)
+        key = ("buffer lock", self.number << 32 | place)
 
         def start(m: MachineState) -> Steps[int]:
-            if key in m.table:
-                return 0
+            while key in m.table:
+                page = slots_of(m, self.number)[place] - 1
+                if page < 0:
+                    return 0
+                yield LOCK_BUFFERS, page
             m.put(key, m.current)
             yield HOLD, 0
             m.put(key, None)

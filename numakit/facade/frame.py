@@ -8,16 +8,20 @@ from typing import NamedTuple
 from numakit.machine.holders import references
 from numakit.machine.process import processes_of
 from numakit.machine.state import FLAG_NAMES, MachineState
-from numakit.machine.vma import PTE_PFN, PTE_PRESENT, PTE_TYPE, pte_address, rmap_walk
+from numakit.machine.vma import is_migration_entry, maps, pte_address, rmap_walk
 from numakit.tables import html_table
 
 
 class MappedAt(NamedTuple):
-    """A PTE that leads to the page, or a migration entry for it: whose it is and where."""
+    """A PTE that leads to the page, or a migration entry for it: whose it is and where.
+
+    ``processes`` are the names of those who have it, which may repeat; ``pids`` say which they are.
+    """
 
     processes: tuple[str, ...]
     address: int
     migration_entry: bool
+    pids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,9 @@ def mapped_at(m: MachineState, page: int) -> list[MappedAt]:
     """The PTEs that lead to the page, present ones and migration entries, in the order of the reverse map."""
     found = []
     for pte in rmap_walk(m, page):
-        kind = pte.value & PTE_TYPE
-        if kind and pte.value >> PTE_PFN == page:
-            names = tuple(process.name for process in processes_of(m, pte.vma.mm))
-            found.append(MappedAt(names, pte_address(pte), kind != PTE_PRESENT))
+        entry = is_migration_entry(pte.value, page)
+        if entry or maps(pte.value, page):
+            users = processes_of(m, pte.vma.mm)
+            names, pids = tuple(user.name for user in users), tuple(user.pid for user in users)
+            found.append(MappedAt(names, pte_address(pte), entry, pids))
     return found

@@ -43,8 +43,7 @@ def machine_graph(m: MachineState) -> nx.DiGraph[Any]:
 
 def add_mappings(m: MachineState, graph: nx.DiGraph[Any]) -> None:
     """An edge for each PTE that is present, from each process that has it."""
-    by_name = {process.name: process.pid for process in processes(m)}
     for page in [vertex[1] for vertex in graph if vertex[0] == "page"]:
         for place in mapped_at(m, page):
-            for name in place.processes:
-                graph.add_edge(("process", by_name[name]), ("page", page), relation="maps", address=place.address)
+            for pid in place.pids:
+                graph.add_edge(("process", pid), ("page", page), relation="maps", address=place.address)

@@ -14,7 +14,9 @@ from numakit.facade.graph import machine_graph
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.process import Process
 from numakit.facade.run import Run
+from numakit.facade.vma import whole
 from numakit.kernels import Kernel
+from numakit.kernels.functions import see_that_they_serve
 from numakit.machine.consistency import inconsistencies
 from numakit.machine.frames import alloc_page_on, make_zero_page, put_page
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all, lru_list
@@ -59,7 +61,10 @@ class Machine(MachineState):
     ) -> None:
         if not isinstance(topology, Topology):
             raise TypeError(f"topology={topology!r}: a Topology is wanted, such as Topology.preset('ring4')")
+        if swap_pages is not None and not (isinstance(swap_pages, int) and 0 <= swap_pages <= LARGEST_SWAP):
+            raise ValueError(f"swap_pages={swap_pages!r}: a whole number from 0 to {LARGEST_SWAP} is allowed, or None")
         super().__init__(topology, kernel, scale)
+        see_that_they_serve(self.kernel.functions)
         if not any(self.nr_free(node) for node in self.node_ids):
             raise ValueError(f"topology={topology.name!r}: no node has memory")
         self.cpu = self.first_cpu
@@ -130,13 +135,13 @@ class Machine(MachineState):
         return Process(self, pid, name)
 
     def _nodes(self, mems: Iterable[int]) -> tuple[int, ...]:
-        allowed = tuple(sorted(set(mems)))
-        unknown = [node for node in allowed if node not in self.row]
-        if unknown or not any(self.frames_of(node) for node in allowed):
+        asked = [whole(node) for node in mems] if isinstance(mems, Iterable) else mems
+        online = isinstance(asked, list) and all(isinstance(node, int) and node in self.row for node in asked)
+        if not online or not any(self.frames_of(node) for node in asked):
             raise ValueError(
-                f"mems={list(allowed)}: online nodes of which one has memory are wanted; online are {self.node_ids}"
+                f"mems={asked!r}: online nodes of which one has memory are wanted; online are {self.node_ids}"
             )
-        return allowed
+        return tuple(sorted(set(asked)))
 
     def _online(self, node: int) -> int:
         if node not in self.node_ids:
@@ -171,7 +176,7 @@ class Machine(MachineState):
         self.refuse_the_past()
         if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
             raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
-        if file_system not in FILE_SYSTEMS or file_system == "swap":
+        if not isinstance(file_system, str) or file_system not in FILE_SYSTEMS or file_system == "swap":
             raise ValueError(
                 f"file_system={file_system!r}: there are {', '.join(sorted(set(FILE_SYSTEMS) - {'swap'}))}"
             )
@@ -237,6 +242,8 @@ class Machine(MachineState):
     def _run(self, prepared: Prepared[R], recorded: bool) -> Run[R]:
         if not self._asks():
             self.refuse_the_past()
+            if prepared.pid and ("process", prepared.pid) not in self.table:
+                raise ValueError(f"{prepared.name}: the process with pid {prepared.pid} has exited and makes no call")
         return Run(self, prepared.task(), prepared.present, recorded=recorded, journal_limit=JOURNAL_LIMIT)
 
     # -- what the kernel has inside

@@ -10,7 +10,7 @@ from numakit.explain.result import Result
 from numakit.facade.call import Call, Prepared
 from numakit.facade.file import File
 from numakit.facade.pinned import PinnedPages
-from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte
+from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte, whole
 from numakit.faults import access
 from numakit.fork import do_exit, do_fork, mmput
 from numakit.machine.process import TaskStruct, get_task_mm
@@ -125,9 +125,16 @@ class Process:
 
     # -- its calls
 
-    def _prepare(self, name: str, start: Any, present: Any = lambda result: result) -> Prepared[Any]:
-        """A call that this process makes; one that has ceased to exist when its turn comes gets -ESRCH."""
+    def _prepare(
+        self, name: str, start: Any, present: Any = lambda result: result, *, needs_memory: bool = True
+    ) -> Prepared[Any]:
+        """A call that this process makes; one that has ceased to exist when its turn comes gets -ESRCH.
+
+        Raises ValueError for a call about memory of its own by a kernel thread, which has none.
+        """
         pid = self.pid
+        if needs_memory and self.alive and not self.mm:
+            raise ValueError(f"{self.name} (pid {pid}) is a kernel thread, which has no memory: it cannot {name}")
 
         def begin(m: MachineState) -> Steps[Any]:
             struct = m.table.get(("process", pid))
@@ -154,7 +161,7 @@ class Process:
     @Call
     def exit(self) -> Prepared[int]:
         """End: areas are unmapped (unless a call still looks at them), pipes closed. 0."""
-        return self._prepare("exit", lambda m, me: do_exit(m, me.pid))
+        return self._prepare("exit", lambda m, me: do_exit(m, me.pid), needs_memory=False)
 
     @Call
     def mmap(
@@ -175,6 +182,8 @@ class Process:
         check_area(pages, prot, address)
         if file is not None and not isinstance(file, File):
             raise ValueError(f"file={file!r}: a file of the machine is wanted: machine.file(name, pages)")
+        if file is not None and file.machine is not self._machine:
+            raise ValueError(f"file={file!r}: it is on another machine, {file.machine!r}")
         if not isinstance(offset, int) or offset < 0 or (file is None and offset):
             raise ValueError(f"offset={offset!r}: a page of a file, from 0 on")
         flags = protection(prot) | (VM_SHARED if shared else 0)
@@ -186,9 +195,13 @@ class Process:
         )
 
     def _area(self, start: int, pages: int) -> Vma:
-        if start < 0:
-            raise ValueError(f"{self.name} (pid {self.pid}) has exited: it cannot map memory")
-        return Vma(self, start, pages)
+        return Vma(self, self._unless_exited(start, "map memory"), pages)
+
+    def _unless_exited(self, result: int, what: str) -> int:
+        """What a call returned. Raises ValueError for -ESRCH: the process had exited when its turn came."""
+        if result == -ESRCH:
+            raise ValueError(f"{self.name} (pid {self.pid}) has exited: it cannot {what}")
+        return result
 
     @Call
     def mmap_driver(self, pages: int, driver: str = "a driver") -> Prepared[Vma]:
@@ -220,14 +233,14 @@ class Process:
     @Call
     def mlock(self, pages: Pages) -> Prepared[int]:
         """Lock neighbouring pages in memory; all of them are faulted in. 0, or -ENOMEM at a hole or when memory is
-        full.
+        full, or -EFAULT behind a file's end or where no access is allowed.
         """
         start, end = range_of(pages, "pages")
         return self._prepare("mlock", lambda m, me: do_mlock(m, me.mm, start, end, lock=True))
 
     @Call
     def munlock(self, pages: Pages) -> Prepared[int]:
-        """Take the lock of mlock from neighbouring pages. 0, or -ENOMEM at a hole."""
+        """Take the lock of mlock, or of a driver's mmap, from neighbouring pages. 0, or -ENOMEM at a hole."""
         start, end = range_of(pages, "pages")
         return self._prepare("munlock", lambda m, me: do_mlock(m, me.mm, start, end, lock=False))
 
@@ -262,7 +275,8 @@ class Process:
                 tokens.append(m.contents[page] if page >= 0 else page)
             return tokens
 
-        return self._prepare("read", start, lambda tokens: tokens[0] if isinstance(pages, int) else tokens)
+        several = isinstance(pages, Iterable)
+        return self._prepare("read", start, lambda read: read if several or read == -ESRCH else read[0])
 
     @Call
     def vmsplice(self, pages: Pages, name: str = "a pipe") -> Prepared[PinnedPages]:
@@ -290,7 +304,7 @@ class Process:
         return self._prepare(
             kind,
             lambda m, me: pin_pages(m, me.pid, me.mm, addresses, kind, name),
-            lambda number: PinnedPages(self._machine, number, name),
+            lambda number: PinnedPages(self._machine, self._unless_exited(number, "pin memory"), name),
         )
 
     @Call
@@ -326,7 +340,12 @@ class Process:
         stored = argument(values, "values", lowest, highest)
         data = b"".join(value.to_bytes(size, "little", signed=value < 0) for value in stored)
         placed = UserArray(address, len(values), size)
-        return self._prepare("store", lambda m, me: store_bytes(m, me.mm, address, data), lambda _: placed)
+
+        def present(bytes_stored: int) -> UserArray:
+            self._unless_exited(bytes_stored, "store an array")
+            return placed
+
+        return self._prepare("store", lambda m, me: store_bytes(m, me.mm, address, data), present)
 
     @Call
     def move_pages(
@@ -353,8 +372,8 @@ class Process:
             if not isinstance(value, int) or isinstance(value, bool):
                 raise ValueError(f"{name}={value!r}: a whole number is wanted")
         for name, given, size in (("pages", pages, 8), ("nodes", nodes, 4), ("status", status, 4)):
-            if isinstance(given, UserArray) and given.size != size:
-                raise ValueError(f"{name}: an array of {given.size}-byte elements; elements of {size} bytes are wanted")
+            if isinstance(given, UserArray):
+                check_user_array(given, name, size)
         copied = argument(pages, "pages", 0, 2**64 - 1)
         wanted = None if nodes is None else argument(nodes, "nodes", -(2**31), 2**31 - 1)
         if status is not None and not isinstance(status, UserArray):
@@ -376,6 +395,7 @@ class Process:
             "move_pages",
             lambda m, me: report_move_pages(m, me, pid, number, copied, wanted, status, flags),
             present,
+            needs_memory=False,
         )
 
 
@@ -389,6 +409,15 @@ def one_address(address: int) -> None:
     if not isinstance(address, int):
         raise ValueError(f"address={address!r}: one address is wanted: area[0]")
     addresses_of(address, "address")
+
+
+def check_user_array(array: UserArray, name: str, size: int) -> None:
+    """Raise ValueError for what is no array of elements of ``size`` bytes."""
+    if array.size != size:
+        raise ValueError(f"{name}: an array of {array.size}-byte elements; elements of {size} bytes are wanted")
+    for what, number in (("address", array.address), ("length", array.length)):
+        if not isinstance(number, int) or not 0 <= number < 2**47:
+            raise ValueError(f"{name}: its {what} is {number!r}; a whole number from 0 to 2**47 - 1 is allowed")
 
 
 def check_area(pages: int, prot: int, address: int | None) -> None:
@@ -412,7 +441,7 @@ def argument(values: Sequence[int] | UserArray, name: str, lowest: int, highest:
         return values
     if not isinstance(values, Iterable):
         raise ValueError(f"{name}={values!r}: a sequence is wanted, one element for each page: [{values!r}]")
-    copied = tuple(values)
+    copied = tuple(map(whole, values))
     for i, value in enumerate(copied):
         if not isinstance(value, int) or not lowest <= value <= highest:
             raise ValueError(f"{name}[{i}]={value!r}: a whole number from {lowest} to {highest} is allowed")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
+from operator import index
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, TypeAlias, overload
 
 from numakit.abi import PAGE_SHIFT, PAGE_SIZE
 from numakit.machine.state import MachineState
@@ -143,13 +144,18 @@ Pages: TypeAlias = Vma | Sequence[int] | int
 
 def addresses_of(pages: Pages, argument: str) -> list[int]:
     """The addresses that a caller named, one or several. Raises ValueError for what cannot be an address."""
-    if not isinstance(pages, int | Iterable):
+    if not isinstance(pages, SupportsIndex | Iterable):
         raise ValueError(f"{argument}={pages!r}: an area, an address or a list of addresses is wanted")
-    addresses = [pages] if isinstance(pages, int) else list(pages)
+    addresses = [whole(page) for page in (pages if isinstance(pages, Iterable) else [pages])]
     for address in addresses:
         if not isinstance(address, int) or not 0 <= address < 1 << 47:
             raise ValueError(f"{argument}={address!r}: an address is a whole number from 0 to 2**47 - 1")
     return addresses
+
+
+def whole(value: Any) -> Any:
+    """An integer of another kind, numpy's for example, as an int; anything else as it is, to be refused."""
+    return index(value) if isinstance(value, SupportsIndex) else value
 
 
 def range_of(pages: Pages, argument: str) -> tuple[int, int]:

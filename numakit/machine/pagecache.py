@@ -146,12 +146,12 @@ def buffer_lock(m: MachineState, page: int) -> tuple[str, int]:
 
 
 def buffers_held_by(m: MachineState, page: int) -> str:
-    """Who keeps the buffers of a page from being taken off it: a journal, or I/O that has them locked; else an empty
+    """Who keeps the buffers of a page from being taken off it: journals, or I/O that has them locked; else an empty
     string (buffer_busy).
     """
-    holder: str = m.table.get(("buffers held", m.mapping[page], m.index[page]), "")
+    holders: tuple[str, ...] = m.table.get(("buffers held", m.mapping[page], m.index[page]), ())
     locker = m.table.get(buffer_lock(m, page))
-    return holder or (holder_name(m, locker) if locker else "")
+    return " and ".join(dict.fromkeys(holders)) or (holder_name(m, locker) if locker else "")
 
 
 def drop_buffers(m: MachineState, page: int) -> bool:

@@ -12,8 +12,7 @@ from numakit.machine.state import MachineState
 class TaskStruct(NamedTuple):
     """A process. ``mm`` 0: a kernel thread, or a process that is exiting. ``mems``: the nodes that its cpuset allows.
 
-    ``capabilities`` are names such as CAP_SYS_NICE. Children of a process that ends go to pid 1, whether it exists or
-    not.
+    ``capabilities`` are names such as CAP_SYS_NICE.
     """
 
     pid: int

@@ -70,7 +70,7 @@ class MachineState(State):
     def __init__(self, topology: Topology, kernel: str | Kernel = "seed", scale: int | str = "auto") -> None:
         super().__init__()
         self.topology, self.kernel = topology, kernel_named(kernel)
-        self.replaced = self.kernel.functions  # looked at with every call of the pipeline
+        self.replaced = dict(self.kernel.functions) or None  # looked at with every call of the pipeline
         self.node_ids: tuple[int, ...] = topology.nodes
         self.scale = _scale(topology, scale)
         frames = [max(topology.memory(n) > 0, topology.memory(n) // PAGE_SIZE // self.scale) for n in self.node_ids]

@@ -36,7 +36,7 @@ def fallback_migrate_page(m: MachineState, newpage: int, page: int) -> Steps[int
         yield RELEASE_BUFFERS, page
         if not drop_buffers(m, page):
             facts = {"holder": buffers_held_by(m, page), "file": space_of(m, m.mapping[page]).name}
-            return decide_page(m, page, -EAGAIN, "buffers", **facts)
+            return decide_page(m, page, -EAGAIN, "buffers", **facts, passes=m.kernel.passes)
     return (yield from migrate_page(m, newpage, page))
 
 
@@ -61,4 +61,4 @@ def writeout(m: MachineState, page: int) -> Steps[int]:
         return decide_page(m, page, -EIO, "write-fails", **facts)
     yield LOCK_PAGE, page
     yield from lock_page(m, page)
-    return decide_page(m, page, -EAGAIN, "written", **facts)
+    return decide_page(m, page, -EAGAIN, "written", **facts, passes=m.kernel.passes)

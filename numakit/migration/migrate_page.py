@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from numakit.abi import EAGAIN
 from numakit.kernels.functions import kernel_function
 from numakit.machine.frames import get_page, put_page
+from numakit.machine.holders import references
 from numakit.machine.pagecache import page_has_buffers, page_index, page_mapping, slots_of
-from numakit.machine.references import holder_name, noted_holders
+from numakit.machine.references import holder_name
 from numakit.machine.state import PG_SWAPCACHE, MachineState
 from numakit.machine.verdicts import decide_page
 from numakit.moments import COPY, COPY_FLAGS, COUNT, COUNT_AND_SLOT, SWITCH, TREE_LOCK
@@ -56,10 +59,14 @@ def count_test(m: MachineState, page: int, expected: int) -> int:
     """0 if the page has exactly the references expected, else -EAGAIN: somebody may still use the old frame."""
     if m.count[page] == expected:
         return 0
-    others = noted_holders(m, page)
-    others[m.current] -= 1
-    names = tuple(sorted(holder_name(m, holder) for holder, times in others.items() if times > 0))
-    return decide_page(m, page, -EAGAIN, "pinned", holders=names, count=m.count[page], expected=expected)
+    facts = {"count": m.count[page], "expected": expected, "passes": m.kernel.passes}
+    return decide_page(m, page, -EAGAIN, "pinned", holders=other_holders(m, page), **facts)
+
+
+def other_holders(m: MachineState, page: int) -> tuple[str, ...]:
+    """Who holds references to an unmapped page beside those expected: our own, its cache's and its buffers'."""
+    expected = (holder_name(m, m.current), "page cache", "swap cache", "buffers")
+    return tuple(sorted(Counter(references(m, page)) - Counter(expected)))
 
 
 @kernel_function

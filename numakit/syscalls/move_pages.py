@@ -32,8 +32,9 @@ from numakit.kernels.functions import kernel_function
 from numakit.machine.frames import alloc_pages_node, get_page, mems_allowed, put_page
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all
+from numakit.machine.pagecache import space_of
 from numakit.machine.process import TaskStruct, get_task_mm, process_name, processes_of
-from numakit.machine.references import holder_name, in_pagevecs, noted_holders
+from numakit.machine.references import FIRST_PIN, holder_name, in_pagevecs, noted_holders
 from numakit.machine.state import PG_RESERVED, MachineState
 from numakit.machine.verdicts import because, decide_entry, decide_page
 from numakit.machine.vma import (
@@ -233,7 +234,7 @@ def do_move_pages(m: MachineState, mm: int, entries: list[PageToNode], outcome: 
     up_mmap_sem(m, mm)
     if not queued and not any(answer == -EBUSY for answer in outcome):
         return because(m, -ENOENT, "nothing", entries=len(entries))
-    return because(m, 0, "ok")
+    return because(m, 0, "ok", queued=len(queued))
 
 
 @kernel_function
@@ -273,7 +274,8 @@ def look_up(m: MachineState, mm: int, entry: PageToNode) -> int:
         return decide_entry(m, entry.entry, -EFAULT, "hole", **neighbours(vmas_of(m, mm), entry.address))
     pte = pte_at(m, vma, entry.address).value
     if pte & PTE_TYPE != PTE_PRESENT:
-        return decide_entry(m, entry.entry, -ENOENT, why_not_present(m, vma, pte), vma=(vma.start, vma.end))
+        facts = {"file": space_of(m, vma.file).name} if vma.file else {}
+        return decide_entry(m, entry.entry, -ENOENT, why_not_present(vma, pte), vma=(vma.start, vma.end), **facts)
     page = pte >> PTE_PFN
     if m.flags[page] & PG_RESERVED:
         return decide_entry(m, entry.entry, -EFAULT, "zero", page=page)
@@ -287,7 +289,7 @@ def neighbours(vmas: list[VmAreaStruct], address: int) -> dict[str, int]:
     return ({"below": max(below)} if below else {}) | ({"above": min(above)} if above else {})
 
 
-def why_not_present(m: MachineState, vma: VmAreaStruct, pte: int) -> str:
+def why_not_present(vma: VmAreaStruct, pte: int) -> str:
     """The row for a PTE that is not present."""
     if pte & PTE_TYPE == PTE_NONE:
         return "not-read" if vma.file else "untouched"
@@ -307,10 +309,12 @@ def shared_by(m: MachineState, page: int) -> tuple[str, ...]:
 
 
 def not_isolated(m: MachineState, page: int, entry: PageToNode, queued: dict[int, PageToNode]) -> int:
-    """-EBUSY, with the cause: an earlier entry queued the page, another call has it, or it waits in a pagevec."""
+    """-EBUSY, with the cause: an earlier entry queued the page, it waits in a pagevec, or another task, or kernel code,
+    has it. (Pins isolate nothing.)
+    """
     if page in queued:
         return decide_entry(m, entry.entry, -EBUSY, "duplicate", page=page, earlier=queued[page].entry)
-    holders = tuple(holder_name(m, h) for h in noted_holders(m, page) if h != m.current)
+    holders = tuple(holder_name(m, h) for h in noted_holders(m, page) if h != m.current and h < FIRST_PIN)
     return decide_entry(m, entry.entry, -EBUSY, "off-lru", page=page, holders=holders, cpus=tuple(in_pagevecs(m, page)))
 
 

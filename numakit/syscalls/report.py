@@ -5,7 +5,7 @@ The verdicts are taken out of the state here; the kernel itself keeps nothing of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -60,8 +60,17 @@ def report_move_pages(
     if status is None:
         written = tuple(v.value if v is not None and ret >= 0 else None for v in verdicts)
     else:
-        written = tuple(peek(m, caller.mm, status, entry) for entry in range(min(status.length, shown)))
+        number = min(status.length, shown)
+        left_alone = not_written(why, number)
+        written = tuple(None if i in left_alone else peek(m, caller.mm, status, i) for i in range(number))
     return Report(ret, why, written, verdicts, replace(m.costs))
+
+
+def not_written(why: Verdict, number: int) -> Container[int]:
+    """The elements of status[] that the call left alone: all ``number`` of them if it failed before it copied any."""
+    if why.row == "status-unwritable":
+        return frozenset(why.fact["entries"])
+    return range(number) if why.value < 0 else ()
 
 
 def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | None:
