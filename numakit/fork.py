@@ -7,7 +7,7 @@ from numakit.kernels.functions import kernel_function
 from numakit.machine.frames import get_page
 from numakit.machine.locks import down_write, up_mmap_sem
 from numakit.machine.process import MmStruct, TaskStruct, new_mm
-from numakit.machine.state import MachineState
+from numakit.machine.state import PG_RESERVED, MachineState
 from numakit.machine.swap import swap_duplicate
 from numakit.machine.vma import (
     PTE_PFN,
@@ -49,19 +49,36 @@ def do_fork(m: MachineState, parent: TaskStruct, name: str) -> Steps[int]:
 def dup_vma(m: MachineState, vma: VmAreaStruct, mm: int) -> Steps[None]:
     """Copy an area and its PTEs to a child's mm (dup_mmap, copy_page_range). A child inherits no mlock.
 
-    (The kernel skips areas without anonymous pages, whose PTEs a fault fills again; here all are copied.)
+    The PTEs of an area without anonymous pages stay behind: faults of the child fill them again. So a child maps no
+    shared memory before it has touched it.
     """
     yield from lock_vma_mappings(m, vma)
     table = m.new_array(vma.pages, label=f"PTEs of mm {mm} from {vma.start:#x}")
     copy = vma._replace(number=m.next("vma numbers"), mm=mm, table=table, first=0, flags=vma.flags & ~VM_LOCKED)
     link_vma(m, copy)
     unlock_vma_mappings(m, vma)
+    if not has_anonymous_pages(m, vma):
+        return
     ours, theirs = m.arrays[vma.table], m.arrays[table]
     for place in range(vma.pages):
         if ours[vma.first + place]:
             pte = Pte(vma, ours, vma.first + place)
             yield COPY_PTE, pte_address(pte) >> PAGE_SHIFT
             copy_one_pte(m, pte, Pte(copy, theirs, place))
+
+
+def has_anonymous_pages(m: MachineState, vma: VmAreaStruct) -> bool:
+    """Whether an area has pages that no fault would find again. (The kernel asks whether it ever had one.)"""
+    ptes = m.arrays[vma.table][vma.first : vma.first + vma.pages]
+    return not vma.flags & VM_SHARED and any(pte and leads_to_anonymous_page(m, pte) for pte in ptes)
+
+
+def leads_to_anonymous_page(m: MachineState, pte: int) -> bool:
+    """Whether a PTE that is not empty leads to private memory: to neither a page of a file nor the zero page."""
+    if pte & PTE_TYPE == PTE_SWAP:
+        return True
+    page = pte >> PTE_PFN
+    return m.mapping[page] <= 0 and not m.flags[page] & PG_RESERVED
 
 
 @kernel_function

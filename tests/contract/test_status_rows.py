@@ -213,6 +213,7 @@ def test_mlocked(machine: Machine, shell: Process, locker: str) -> None:
     area = shell.mmap(pages=2, shared=True)
     shell.write(area)
     child = shell.fork("child")
+    child.read(area)
     who = {"shell": shell, "child": child}[locker]
     assert who.mlock(area[0]) == 0
     result = machine.spawn("root", uid=0).move_pages(shell.pid, area, [1, 1], MPOL_MF_MOVE_ALL)

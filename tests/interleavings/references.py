@@ -45,6 +45,7 @@ def check_a_page_pinned_while_it_is_unmapped_stays_until_it_is_let_go(kernel: Ke
     """Between two PTEs a sharer still reaches the page, and may have a device pin it; the call tries again."""
     world = new_world(kernel, shared=True)
     child = world.shell.fork("child")
+    child.read(world.area)
     page = world.page()
     run = world.move_all()
     run.when("TRY_TO_UNMAP", 2).until("PASS", in_pass=2).do(child.pin_for_a_while, world.area, "NIC")

@@ -38,12 +38,14 @@ def world(random_seed: int, kernel: Kernel = SEED) -> Machine:
     map_files(draw, parent)
     parent.read([page for page in PLACES if draw.random() < 0.2])
     child = parent.fork("child")
+    child.read([page for page in EVERYWHERE if draw.random() < 0.7])
     child.write([page for page in EVERYWHERE if draw.random() < 0.2])
     if draw.random() < 0.5:
         swap_out(parent, [page for page in PLACES if draw.random() < 0.4])
         parent.read([page for page in PLACES if draw.random() < 0.6])
     if draw.random() < 0.4:
-        child.fork("grandchild")
+        grandchild = child.fork("grandchild")
+        grandchild.read([page for page in EVERYWHERE if draw.random() < 0.5])
     if draw.random() < 0.5:
         parent.move_pages(0, PLACES[2:4], [1, 1], MPOL_MF_MOVE_ALL)
     if draw.random() < 0.2:
