@@ -7,9 +7,10 @@ from collections.abc import Callable
 from numakit.abi import EFAULT, ENOMEM, PAGE_SHIFT
 from numakit.kernels.functions import kernel_function
 from numakit.machine.contents import page_bytes, write_contents
-from numakit.machine.frames import alloc_page_near, get_page, put_page, set_flag
+from numakit.machine.frames import get_page, put_page, set_flag
 from numakit.machine.locks import down_read, lock_page, unlock_page, up_mmap_sem
 from numakit.machine.lru import lru_cache_add
+from numakit.machine.mempolicy import alloc_page_vma, alloc_pages_current, has_shared_policy, shmem_alloc_page
 from numakit.machine.pagecache import (
     SWAPPER_SPACE,
     add_to_page_cache,
@@ -38,6 +39,7 @@ from numakit.machine.vma import (
     find_vma,
     maps,
     present_page,
+    pte_address,
     pte_at,
     set_pte_mapped,
     unmap_pte,
@@ -112,11 +114,13 @@ def do_no_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]:
 
 
 def do_anonymous_page(m: MachineState, pte: Pte, *, write: bool) -> int:
-    """First touch. A read maps the zero page; a write gets a frame near the CPU that runs. 0 or -ENOMEM."""
+    """First touch. A read maps the zero page; a write gets a frame by the memory policy: without one near the CPU that
+    runs. 0 or -ENOMEM.
+    """
     if not write:
         set_pte_mapped(m, pte, m.table["zero page"], PTE_YOUNG)
         return 0
-    page = alloc_page_near(m)
+    page = alloc_page_vma(m, pte.vma, pte_address(pte))
     if page is None:
         return -ENOMEM
     map_new_anonymous_page(m, pte, page)
@@ -159,12 +163,14 @@ def do_file_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]
 
 
 def read_page(m: MachineState, mapping: int, index: int) -> int | None:
-    """A page of a file comes into memory, near the CPU that runs: page cache, buffers and LRU. None if memory is
-    full.
+    """A page of a file comes into memory: page cache, buffers and LRU. None if memory is full.
 
+    Its frame comes by the policy of the task that reads, whatever area it is mapped in; one of tmpfs by the object's.
+    (Spreading over the nodes of a cpuset, memory_spread_page, is not modelled.)
     A file system without a disc gives zeroes. On a disc something is written already, which the first read finds out.
     """
-    page = alloc_page_near(m)
+    shared = has_shared_policy(m, mapping)
+    page = shmem_alloc_page(m, mapping, index) if shared else alloc_pages_current(m)
     if page is None:
         return None
     add_to_page_cache(m, page, mapping, index)
@@ -191,7 +197,7 @@ def do_swap_page(m: MachineState, pte: Pte, write: bool) -> Steps[int | None]:
     slot = pte.value >> PTE_PFN
     page = slots_of(m, SWAPPER_SPACE)[slot] - 1
     if page < 0:
-        fresh = read_swap_page(m, slot)
+        fresh = read_swap_page(m, slot, pte)
         if fresh is None:
             return -ENOMEM
         page = fresh
@@ -208,9 +214,11 @@ def do_swap_page(m: MachineState, pte: Pte, write: bool) -> Steps[int | None]:
     return 0 if still and not write else None
 
 
-def read_swap_page(m: MachineState, slot: int) -> int | None:
-    """A page comes in from the swap disc, near the CPU that runs, into the swap cache. None if memory is full."""
-    page = alloc_page_near(m)
+def read_swap_page(m: MachineState, slot: int, pte: Pte) -> int | None:
+    """A page comes in from the swap disc into the swap cache, to a frame by the policy of the address that is touched
+    (read_swap_cache_async). None if memory is full. The kernel reads neighbouring slots, too.
+    """
+    page = alloc_page_vma(m, pte.vma, pte_address(pte))
     if page is None:
         return None
     add_to_swap_cache(m, page, slot)
@@ -248,7 +256,7 @@ def do_wp_page(m: MachineState, pte: Pte) -> Steps[int | None]:
     get_page(m, page, m.current)
     yield COPY_ON_WRITE, page
     unchanged = maps(pte.value, page) and not pte.value & PTE_WRITABLE
-    copy = alloc_page_near(m) if unchanged else None
+    copy = alloc_page_vma(m, pte.vma, pte_address(pte)) if unchanged else None
     if copy is not None:
         m.set(m.contents, copy, m.contents[page])
         unmap_pte(m, pte)

@@ -32,7 +32,7 @@ MOST_TURNS = 1 << 24
 SHOWN_TEXT = 80  #: characters of a refused text that its error repeats
 
 _CALL = re.compile(
-    r"(?P<owner>machine|(?P<kind>process|pin|file)\((?P<number>\d{1,9})\))\.(?P<name>[a-z_]+)(?P<args>\(.*\))"
+    r"(?P<owner>machine|(?P<kind>process|pin|file|cpuset)\((?P<number>\d{1,9})\))\.(?P<name>[a-z_]+)(?P<args>\(.*\))"
 )
 _TIME = r"[A-Z_]{1,30}(?: #\d{1,9})?(?:, page \d{1,12})?(?:, in pass \d{1,9})?"
 _TIME_PARTS = re.compile(
@@ -74,7 +74,12 @@ class Interference(NamedTuple):
             match = _CALL.fullmatch(self.call)
             if not match:
                 raise ValueError("this is no call: process(2).write([4096]) is one")
-            finders: dict[str, Any] = {"process": machine.process, "pin": machine.pin, "file": machine.file_numbered}
+            finders: dict[str, Any] = {
+                "process": machine.process,
+                "pin": machine.pin,
+                "file": machine.file_numbered,
+                "cpuset": machine.cpuset_numbered,
+            }
             owner = finders[match["kind"]](int(match["number"])) if match["kind"] else machine
             call = getattr(owner, match["name"], None) if not match["name"].startswith("_") else None
             if not isinstance(call, BoundCall):

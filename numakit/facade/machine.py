@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from numakit.abi import CAP_SYS_NICE
 from numakit.explain.result import MigrationResult
 from numakit.facade.call import BoundCall, Call, Prepared, see_that_it_is_a_call
+from numakit.facade.cpuset import CpusetView
 from numakit.facade.file import File
 from numakit.facade.frame import FrameView, MappedAt, mapped_at, view_frame
 from numakit.facade.graph import machine_graph
@@ -18,8 +19,18 @@ from numakit.facade.vma import whole
 from numakit.kernels import Kernel
 from numakit.kernels.functions import see_that_they_serve
 from numakit.machine.consistency import inconsistencies
+from numakit.machine.cpuset import (
+    TOP_CPUSET,
+    Cpuset,
+    cpuset_numbered,
+    cpusets,
+    make_top_cpuset,
+    new_cpuset,
+    validate_change,
+)
 from numakit.machine.frames import alloc_page_on, make_zero_page, put_page
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all, lru_list
+from numakit.machine.numastat import zone_statistics
 from numakit.machine.pagecache import FILE_SYSTEMS, new_address_space
 from numakit.machine.process import TaskStruct, new_mm, processes
 from numakit.machine.references import KERNEL_CODE, Pin, forget_holder, note_holder, noted_holders
@@ -68,6 +79,7 @@ class Machine(MachineState):
         if not any(self.nr_free(node) for node in self.node_ids):
             raise ValueError(f"topology={topology.name!r}: no node has memory")
         self.cpu = self.first_cpu
+        make_top_cpuset(self)
         make_zero_page(self)
         swap_on(self, min(self.nr_frames, LARGEST_SWAP) if swap_pages is None else swap_pages)
 
@@ -103,19 +115,23 @@ class Machine(MachineState):
         uid: int = 1000,
         node: int | None = None,
         mems: Iterable[int] | None = None,
+        cpuset: CpusetView | None = None,
         euid: int | None = None,
         suid: int | None = None,
         capabilities: Sequence[str] | None = None,
     ) -> Process:
         """A new process with an empty address space, on the first CPU of ``node`` (None: of the first node with CPUs).
 
-        ``mems``: the nodes that its cpuset allows, all by default. ``capabilities``: names such as "CAP_SYS_NICE"; by
-        default that one for euid 0 and none for others. Raises ValueError for a node without CPUs, or mems without
-        memory.
+        ``cpuset``: one of :meth:`cpuset`, by default the top cpuset, which allows all nodes; or ``mems``: the nodes
+        that a cpuset of its own is to allow. ``capabilities``: names such as "CAP_SYS_NICE"; by default that one for
+        euid 0 and none for others. Raises ValueError for a node without CPUs, or mems without memory.
         """
         self.refuse_the_past()
         cpu = self.first_cpu if node is None else self.first_cpu_of(node)
-        allowed = self._nodes(self.node_ids if mems is None else mems)
+        allowed = None if mems is None else self._nodes(mems)
+        inside = self._cpuset(cpuset, "cpuset")
+        if allowed is not None and cpuset is not None:
+            raise ValueError(f"mems={mems!r}: a process with cpuset={cpuset!r} gets its nodes from that; leave out one")
         ids = (uid, uid if euid is None else euid, uid if suid is None else suid)
         for argument, value in zip(("uid", "euid", "suid"), ids, strict=True):
             if not isinstance(value, int) or not 0 <= value < 2**32:
@@ -124,7 +140,10 @@ class Machine(MachineState):
         if not set(held) <= {CAP_SYS_NICE}:
             raise ValueError(f"capabilities={capabilities!r}: a sequence of names is wanted; known is {CAP_SYS_NICE!r}")
         pid = self.next("pids")
-        self.put(("process", pid), TaskStruct(pid, name, new_mm(self), *ids, held, cpu, 0, allowed))
+        if allowed is not None:
+            inside = cpuset_numbered(self, new_cpuset(self, f"of {name} (pid {pid})", allowed))
+        task = TaskStruct(pid, name, new_mm(self), *ids, held, cpu, 0, inside.mems)
+        self.put(("process", pid), task._replace(cpuset=inside.number, mems_generation=inside.generation))
         return Process(self, pid, name)
 
     def kernel_thread(self, name: str) -> Process:
@@ -142,6 +161,46 @@ class Machine(MachineState):
                 f"mems={asked!r}: online nodes of which one has memory are wanted; online are {self.node_ids}"
             )
         return tuple(sorted(set(asked)))
+
+    def cpuset(
+        self, name: str, mems: Iterable[int], parent: CpusetView | None = None, memory_migrate: bool = False
+    ) -> CpusetView:
+        """A new cpuset that allows the nodes ``mems``, below ``parent`` (None: the top cpuset). Processes get into it
+        by ``machine.spawn(cpuset=...)``.
+
+        ``memory_migrate``: pages move along when its nodes change, or when a process comes into it. Raises ValueError
+        for a name that is taken there, for mems without memory, and for nodes that the parent does not allow (the
+        kernel answers -EACCES). Source: cpuset(7) and kernel/cpuset.c of 2.6.18.
+        """
+        self.refuse_the_past()
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"name={name!r}: a cpuset needs a name")
+        above, allowed = self._cpuset(parent, "parent"), self._nodes(mems)
+        if any(other.name == name and other.parent == above.number for other in cpusets(self)):
+            raise ValueError(f"name={name!r}: there is such a cpuset below {above.name!r}")
+        if not isinstance(memory_migrate, bool):
+            raise ValueError(f"memory_migrate={memory_migrate!r}: True or False")
+        if validate_change(self, Cpuset(-1, name, above.number, allowed)):
+            raise ValueError(f"mems={allowed}: its parent {above.name!r} allows {above.mems} and no others (-EACCES)")
+        return CpusetView(self, new_cpuset(self, name, allowed, above.number, memory_migrate))
+
+    def _cpuset(self, cpuset: CpusetView | None, argument: str) -> Cpuset:
+        if cpuset is None:
+            return cpuset_numbered(self, TOP_CPUSET)
+        if not isinstance(cpuset, CpusetView) or cpuset.machine is not self:
+            raise ValueError(f"{argument}={cpuset!r}: a cpuset of this machine is wanted: machine.cpuset(name, mems)")
+        return cpuset.struct
+
+    @property
+    def cpusets(self) -> list[CpusetView]:
+        """All cpusets, by number; the first is the top cpuset."""
+        return [CpusetView(self, cpuset.number) for cpuset in cpusets(self)]
+
+    def cpuset_numbered(self, number: int) -> CpusetView:
+        """The cpuset of that number. Raises ValueError if there is none now."""
+        if ("cpuset", number) not in self.table:
+            raise ValueError(f"number={number!r}: no such cpuset now")
+        return CpusetView(self, number)
 
     def _online(self, node: int) -> int:
         if node not in self.node_ids:
@@ -255,8 +314,11 @@ class Machine(MachineState):
         self._online(node)
         if not self._asks():
             self.refuse_the_past()
-            self.current = KERNEL_CODE
-        return alloc_page_on(self, node)
+            self.current, self.cpu = KERNEL_CODE, self.first_cpu
+        page = alloc_page_on(self, node)
+        if page is not None:
+            zone_statistics(self, node, node)
+        return page
 
     def free_page(self, page: int) -> None:
         """Give back a frame that :meth:`alloc_page` gave, and that was not used."""

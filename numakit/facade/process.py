@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from numakit.abi import ESRCH, MPOL_MF_MOVE, PAGE_SIZE, PROT_READ, PROT_WRITE
 from numakit.explain.result import Result
 from numakit.facade.call import Call, Prepared
+from numakit.facade.cpuset import CpusetView
 from numakit.facade.file import File
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte, whole
 from numakit.faults import access
 from numakit.fork import do_exit, do_fork, mmput
+from numakit.machine.cpuset import cpuset_mems_allowed
+from numakit.machine.mempolicy import Mempolicy
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import Verdict
@@ -79,8 +82,18 @@ class Process:
 
     @property
     def mems(self) -> frozenset[int]:
-        """The nodes that its cpuset allows."""
-        return frozenset(self.struct.mems)
+        """The nodes that its cpuset allows now. It notices a change when it allocates the next time."""
+        return frozenset(cpuset_mems_allowed(self._machine, self.struct.pid))
+
+    @property
+    def cpuset(self) -> CpusetView:
+        """The cpuset that it is in."""
+        return CpusetView(self._machine, self.struct.cpuset)
+
+    @property
+    def mempolicy(self) -> Mempolicy | None:
+        """Its own memory policy, None for the default one: the local node first."""
+        return self.struct.mempolicy
 
     @property
     def vmas(self) -> list[Vma]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from numakit.machine.numastat import zone_statistics
 from numakit.machine.references import forget_holder, note_holder
 from numakit.machine.state import PG_RESERVED, MachineState
 
 
 def mems_allowed(m: MachineState) -> tuple[int, ...] | None:
-    """The nodes on which the acting process may allocate (its cpuset); None: the kernel itself acts, on any."""
+    """The nodes on which the acting process may allocate, as far as it knows its cpuset; None: the kernel itself acts,
+    on any.
+    """
     process = m.table.get(("process", m.pid))
     return process.mems if process else None
 
@@ -39,18 +42,25 @@ def alloc_pages_node(m: MachineState, node: int) -> int | None:
     allowed = mems_allowed(m)
     if allowed is not None and node not in allowed:
         return None
-    return alloc_page_on(m, node)
+    page = alloc_page_on(m, node)
+    if page is not None:
+        zone_statistics(m, node, node)
+    return page
 
 
-def alloc_page_near(m: MachineState) -> int | None:
-    """A frame near the CPU that runs: first touch. The zonelist goes by distance, then by node id; the cpuset is
-    obeyed.
+def alloc_pages(m: MachineState, zonelist: tuple[int, ...]) -> int | None:
+    """A frame of the first node of a zonelist that the acting task's cpuset allows and that has one free
+    (__alloc_pages). None if there is none.
+
+    The first node of the list is the one that was wanted, also if the cpuset forbids it. What the kernel allocates for
+    itself in an emergency, beyond the cpuset, is not modelled.
     """
     allowed = mems_allowed(m)
-    for node in m.zonelists[m.cpu_nodes[m.cpu]]:
+    for node in zonelist:
         if allowed is None or node in allowed:
             page = alloc_page_on(m, node)
             if page is not None:
+                zone_statistics(m, zonelist[0], node)
                 return page
     return None
 

@@ -39,18 +39,20 @@ class FileSystem(NamedTuple):
     """The functions of a file system that take part in migration, by name; an empty string where it has none.
 
     ``migratepage``: moves a page of it. ``writepage``: writes a page to disc. ``buffers``: its pages have buffers.
+    ``shared_policy``: memory policies of its pages are kept with the file.
     """
 
     migratepage: str = ""
     writepage: str = ""
     buffers: bool = False
+    shared_policy: bool = False
 
 
 #: What each can do at v2.6.18 (kernel-side: grep for migratepage and writepage in fs/).
 FILE_SYSTEMS: Mapping[str, FileSystem] = MappingProxyType(
     {
         "swap": FileSystem(migratepage="migrate_page", writepage="submit_write"),
-        "tmpfs": FileSystem(migratepage="migrate_page"),
+        "tmpfs": FileSystem(migratepage="migrate_page", shared_policy=True),
         "ext2": FileSystem(migratepage="buffer_migrate_page", writepage="submit_write", buffers=True),
         "reiserfs": FileSystem(writepage="submit_write", buffers=True),
         "nfs": FileSystem(writepage="submit_write"),
@@ -168,3 +170,5 @@ def drop_address_space(m: MachineState, mapping: int) -> None:
     m.drop_array(space_of(m, mapping).slots)
     m.drop_array(space_of(m, mapping).disc)
     m.put(("mapping", mapping), None)
+    if ("shared policy", mapping) in m.table:
+        m.put(("shared policy", mapping), None)

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from numakit.machine.mempolicy import Mempolicy
 from numakit.machine.state import MachineState
 
 
 class TaskStruct(NamedTuple):
-    """A process. ``mm`` 0: a kernel thread, or a process that is exiting. ``mems``: the nodes that its cpuset allows.
+    """A process. ``mm`` 0: a kernel thread, or a process that is exiting. ``capabilities`` are names such as
+    CAP_SYS_NICE.
 
-    ``capabilities`` are names such as CAP_SYS_NICE.
+    ``mems``: the nodes that its cpuset allowed when it noticed last, ``mems_generation`` which state of the cpuset that
+    was. ``mempolicy``: its own policy, None for the default one; ``il_next``: whose turn it is if that interleaves.
     """
 
     pid: int
@@ -25,6 +28,10 @@ class TaskStruct(NamedTuple):
     cpu: int
     parent: int
     mems: tuple[int, ...]
+    mempolicy: Mempolicy | None = None
+    il_next: int = 0
+    cpuset: int = 0
+    mems_generation: int = 0
 
 
 class MmStruct(NamedTuple):

@@ -86,9 +86,13 @@ class MachineState(State):
         self.pagevec = self._array(len(self.cpu_nodes) * PAGEVEC_ROW, "pagevec")
         self.clock = self._array(2, "clock")  # LRU stamp, contents token
         self.vmstat = self._array(len(VMSTAT), "vmstat")
+        self.zone_stat = self._array(6 * len(frames), "numastat")  # six counters a node (machine.numastat)
         for row, size in enumerate(frames):
             self.set(self.never_used, row, size)
-        self.zonelists: dict[int, tuple[int, ...]] = {node: topology.nearest(node) for node in self.node_ids}
+        with_memory = {node for node, size in zip(self.node_ids, frames, strict=True) if size}
+        self.zonelists: dict[int, tuple[int, ...]] = {
+            node: tuple(other for other in topology.nearest(node) if other in with_memory) for node in self.node_ids
+        }
         # Who acts just now; set before every turn, and no part of the state.
         self.run: Run[Any] | None = None
         self.current = self.cpu = self.pid = 0

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from numakit.abi import PAGE_SHIFT, PAGE_SIZE
 from numakit.machine.frames import get_page, put_page, set_flag
+from numakit.machine.mempolicy import Mempolicy
 from numakit.machine.references import forget_holder
 from numakit.machine.state import PG_DIRTY, PG_SWAPCACHE, MachineState
 from numakit.machine.swap import free_swap_and_cache, remove_exclusive_swap_page
@@ -44,6 +45,7 @@ class VmAreaStruct(NamedTuple):
     file: int
     flags: int
     driver: str = ""  #: the driver whose mmap made the area, and set VM_LOCKED on it
+    policy: Mempolicy | None = None  #: where its pages are to come from; None: where the task's policy says
 
     @property
     def end(self) -> int:

@@ -147,7 +147,8 @@ def _nr_free(m: MachineState) -> int:
     return sum(m.nr_free(node) for node in m.node_ids)
 
 
-FREE_LISTS = ("free", "frames on the free stack", "frames never used yet")
+#: what an allocation changes beside the frame that it takes
+ALLOCATION = ("free", "frames on the free stack", "frames never used yet", "numastat")
 
 
 def changed_by_user(m: MachineState, began: int, newpage: int | None) -> list[str]:
@@ -165,7 +166,7 @@ def changed_by_user(m: MachineState, began: int, newpage: int | None) -> list[st
 
 
 def _may_change(label: str, index: Any, newpage: int | None) -> bool:
-    if label in FRAME_FIELDS and label not in FREE_LISTS:
+    if label in FRAME_FIELDS and label not in ALLOCATION:
         return bool(index == newpage)
     new_cells = label == "table" and (index == "arrays" or index[0] == "array")
-    return label in FREE_LISTS or label == "cells" or new_cells
+    return label in ALLOCATION or label == "cells" or new_cells

@@ -29,6 +29,7 @@ from numakit.abi import (
 )
 from numakit.fork import mmput
 from numakit.kernels.functions import kernel_function
+from numakit.machine.cpuset import cpuset_mems_allowed
 from numakit.machine.frames import alloc_pages_node, get_page, mems_allowed, put_page
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all
@@ -181,7 +182,7 @@ def fetch_entries(
                 return because(m, -EFAULT, "nodes-unreadable", entry=i, address=element(nodes, i))
             if not (0 <= node < MAX_NUMNODES and node in m.row):
                 return because(m, -ENODEV, "offline", entry=i, node=node, online=m.node_ids)
-            if node not in target.mems:
+            if node not in cpuset_mems_allowed(m, target.pid):
                 return because(
                     m,
                     -EACCES,
@@ -189,7 +190,7 @@ def fetch_entries(
                     entry=i,
                     node=node,
                     target=process_name(m, target.pid),
-                    mems=target.mems,
+                    mems=cpuset_mems_allowed(m, target.pid),
                 )
         entries.append(PageToNode(i, address, node))
     return entries

@@ -8,9 +8,10 @@ from typing import Any
 from numakit.abi import EAGAIN
 from numakit.faults import map_new_anonymous_page
 from numakit.kernels import Kernel
-from numakit.machine.frames import alloc_page_near, get_page, put_page
+from numakit.machine.frames import get_page, put_page
+from numakit.machine.mempolicy import alloc_page_vma
 from numakit.machine.state import MachineState
-from numakit.machine.vma import PTE_PFN, PTE_PRESENT, PTE_TYPE, Pte, unmap_pte
+from numakit.machine.vma import PTE_PFN, PTE_PRESENT, PTE_TYPE, Pte, pte_address, unmap_pte
 from numakit.migration.new_page import NewPage, ResultPointer
 from numakit.migration.putback import move_to_lru
 from numakit.migration.unmap_and_move import lock_and_move
@@ -86,7 +87,7 @@ def check_a_copy_on_write_lets_go_of_the_old_page(kernel: Kernel) -> None:
 @broken("do_wp_page")
 def keeps_the_old_reference(m: MachineState, pte: Pte) -> Steps[int | None]:
     """The PTE leads to the copy, but its reference to the old page is not dropped."""
-    page, copy = pte.value >> PTE_PFN, alloc_page_near(m)
+    page, copy = pte.value >> PTE_PFN, alloc_page_vma(m, pte.vma, pte_address(pte))
     assert copy is not None
     get_page(m, page, m.current)
     yield COPY_ON_WRITE, page
@@ -102,7 +103,7 @@ def copies_without_a_second_look(m: MachineState, pte: Pte) -> Steps[int | None]
     page = pte.value >> PTE_PFN
     get_page(m, page, m.current)
     yield COPY_ON_WRITE, page
-    copy = alloc_page_near(m)
+    copy = alloc_page_vma(m, pte.vma, pte_address(pte))
     assert copy is not None
     m.set(m.contents, copy, m.contents[page])
     if pte.value & PTE_TYPE == PTE_PRESENT:

@@ -81,7 +81,7 @@ def test_all_assertions_hold() -> None:
     ("where", "name", "wrong", "cell"),
     [
         (numakit.faults, "can_share_swap_page", lambda m, page: False, "reuse"),
-        (numakit.faults, "alloc_page_near", lambda m: alloc_page_on(m, 0), "spill"),
+        (numakit.faults, "alloc_page_vma", lambda m, vma, address: alloc_page_on(m, 0), "spill"),
         (numakit.faults, "attach_buffers", lambda m, page: None, "file-holders"),
         (numakit.faults, "set_anonymous", lambda m, page, pte: get_page(m, page), "touch"),
         (numakit.reclaim, "add_to_swap_cache", lambda m, page, slot: None, "swap-out"),
