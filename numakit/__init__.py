@@ -14,8 +14,14 @@ A topology, a machine with a kernel, processes on it, and the calls they make:
 """
 
 from numakit.abi import (
+    MPOL_BIND,
+    MPOL_DEFAULT,
+    MPOL_F_ADDR,
+    MPOL_F_NODE,
+    MPOL_INTERLEAVE,
     MPOL_MF_MOVE,
     MPOL_MF_MOVE_ALL,
+    MPOL_PREFERRED,
     PAGE_SIZE,
     PROT_NONE,
     PROT_READ,
@@ -38,8 +44,14 @@ from numakit.version import __version__
 EXPORTERS["html"] = "numakit.widgets.export:to_html"
 
 __all__ = [
+    "MPOL_BIND",
+    "MPOL_DEFAULT",
+    "MPOL_F_ADDR",
+    "MPOL_F_NODE",
+    "MPOL_INTERLEAVE",
     "MPOL_MF_MOVE",
     "MPOL_MF_MOVE_ALL",
+    "MPOL_PREFERRED",
     "PAGE_SIZE",
     "PROT_NONE",
     "PROT_READ",

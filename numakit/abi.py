@@ -16,6 +16,9 @@ MPOL_MF_MOVE_ALL = 4  #: also move pages that several processes map; needs CAP_S
 
 MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE = range(4)
 
+MPOL_F_NODE = 1  #: get_mempolicy: tell a node instead of a mode
+MPOL_F_ADDR = 2  #: get_mempolicy: ask about an address
+
 PROT_NONE, PROT_READ, PROT_WRITE = 0, 1, 2
 
 CAP_SYS_NICE = "CAP_SYS_NICE"

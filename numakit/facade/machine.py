@@ -12,6 +12,7 @@ from numakit.facade.cpuset import CpusetView
 from numakit.facade.file import File
 from numakit.facade.frame import FrameView, MappedAt, mapped_at, view_frame
 from numakit.facade.graph import machine_graph
+from numakit.facade.numastat import NumastatTable
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.process import Process
 from numakit.facade.run import Run
@@ -30,7 +31,7 @@ from numakit.machine.cpuset import (
 )
 from numakit.machine.frames import alloc_page_on, make_zero_page, put_page
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all, lru_list
-from numakit.machine.numastat import zone_statistics
+from numakit.machine.numastat import numastat_of, zone_statistics
 from numakit.machine.pagecache import FILE_SYSTEMS, new_address_space
 from numakit.machine.process import TaskStruct, new_mm, processes
 from numakit.machine.references import KERNEL_CODE, Pin, forget_holder, note_holder, noted_holders
@@ -270,6 +271,10 @@ class Machine(MachineState):
         """The CPU of a process, for a call that it makes."""
         struct: TaskStruct | None = self.table.get(("process", pid))
         return struct.cpu if struct else self.first_cpu
+
+    def numastat(self) -> NumastatTable:
+        """The counters of each node, as numastat(8) shows them: did allocations get the node that was wanted?"""
+        return NumastatTable({node: numastat_of(self, node) for node in self.node_ids})
 
     # -- calls, made and recorded
 

@@ -11,6 +11,7 @@ from numakit.facade.call import Call, Prepared
 from numakit.facade.cpuset import CpusetView
 from numakit.facade.file import File
 from numakit.facade.pinned import PinnedPages
+from numakit.facade.policies import PolicyCalls
 from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte, whole
 from numakit.faults import access
 from numakit.fork import do_exit, do_fork, mmput
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from numakit.facade.machine import Machine
 
 
-class Process:
+class Process(PolicyCalls):
     """A process of a machine. It is its pid; what it is made of stands in the machine, and goes back with it."""
 
     def __init__(self, machine: Machine, pid: int, name: str) -> None:

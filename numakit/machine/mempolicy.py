@@ -17,6 +17,7 @@ from numakit.machine.nodemask import nodes_remap
 from numakit.machine.numastat import INTERLEAVE_HIT, count
 from numakit.machine.pagecache import file_system_of
 from numakit.machine.state import MachineState
+from numakit.machine.verdicts import because
 from numakit.timeline.task import Steps
 
 if TYPE_CHECKING:
@@ -52,10 +53,11 @@ class SharedPolicy(NamedTuple):
 def mpol_check_policy(m: MachineState, mode: int, nodes: tuple[int, ...]) -> int:
     """Whether mode and nodes fit each other, and all nodes are online. 0 or -EINVAL."""
     if mode == MPOL_DEFAULT and nodes:
-        return -EINVAL
+        return because(m, -EINVAL, "default-with-nodes", nodes=nodes)
     if mode in (MPOL_BIND, MPOL_INTERLEAVE) and not nodes:
-        return -EINVAL
-    return 0 if all(node in m.row for node in nodes) else -EINVAL
+        return because(m, -EINVAL, "no-nodes", mode=mode)
+    offline = tuple(node for node in nodes if node not in m.row)
+    return because(m, -EINVAL, "policy-offline", nodes=offline, online=m.node_ids) if offline else 0
 
 
 def contextualize_policy(m: MachineState, mode: int, nodes: tuple[int, ...]) -> int:
@@ -65,7 +67,8 @@ def contextualize_policy(m: MachineState, mode: int, nodes: tuple[int, ...]) -> 
     cpuset_update_task_memory_state(m)
     allowed = mems_allowed(m)
     if allowed is not None and not set(nodes) <= set(allowed):
-        return -EINVAL
+        outside = tuple(node for node in nodes if node not in allowed)
+        return because(m, -EINVAL, "policy-cpuset", nodes=outside, mems=allowed)
     return mpol_check_policy(m, mode, nodes)
 
 
@@ -74,12 +77,11 @@ def mpol_new(m: MachineState, mode: int, nodes: tuple[int, ...]) -> Mempolicy | 
 
     Needs mode and nodes checked: contextualize_policy() for set_mempolicy(), mpol_check_policy() for mbind().
     """
-    assert not mpol_check_policy(m, mode, nodes), f"mode {mode} with nodes {nodes} was not checked"
     if mode == MPOL_DEFAULT:
         return None
     if mode == MPOL_BIND:
-        nodes = bind_zonelist(m, nodes)
-        return Mempolicy(mode, nodes) if nodes else -EINVAL
+        zonelist = bind_zonelist(m, nodes)
+        return Mempolicy(mode, zonelist) if zonelist else because(m, -EINVAL, "no-memory", nodes=nodes)
     return Mempolicy(mode, tuple(sorted(nodes))[:1] if mode == MPOL_PREFERRED else tuple(sorted(nodes)))
 
 

@@ -33,6 +33,7 @@ from numakit.machine.cpuset import cpuset_mems_allowed
 from numakit.machine.frames import alloc_pages_node, get_page, mems_allowed, put_page
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all
+from numakit.machine.mempolicy import cpuset_update_task_memory_state
 from numakit.machine.pagecache import space_of
 from numakit.machine.process import TaskStruct, get_task_mm, process_name, processes_of
 from numakit.machine.references import FIRST_PIN, holder_name, in_pagevecs, noted_holders
@@ -115,6 +116,7 @@ def sys_move_pages(
         return rc
     target: TaskStruct = m.table[("process", pid or caller.pid)]
     mm = get_task_mm(m, target.pid)
+    cpuset_update_task_memory_state(m)  # the kernel allocates its array now
     fetched = yield from fetch_entries(m, caller, target, nr_pages, pages, nodes)
     if isinstance(fetched, int):
         rc = fetched
@@ -168,8 +170,9 @@ def fetch_entries(
 ) -> Steps[list[PageToNode] | int]:
     """Checks 9 to 12, entry by entry: copy the arrays in and look at every node before any page is touched.
 
-    The entries, or the errno of the first bad one.
+    The entries, or the errno of the first bad one. What the target's cpuset allows is asked once, at the beginning.
     """
+    task_nodes = cpuset_mems_allowed(m, target.pid)
     entries = []
     for i in range(nr_pages):
         address = yield from get_user(m, caller.mm, pages, i)
@@ -182,7 +185,7 @@ def fetch_entries(
                 return because(m, -EFAULT, "nodes-unreadable", entry=i, address=element(nodes, i))
             if not (0 <= node < MAX_NUMNODES and node in m.row):
                 return because(m, -ENODEV, "offline", entry=i, node=node, online=m.node_ids)
-            if node not in cpuset_mems_allowed(m, target.pid):
+            if node not in task_nodes:
                 return because(
                     m,
                     -EACCES,
@@ -190,7 +193,7 @@ def fetch_entries(
                     entry=i,
                     node=node,
                     target=process_name(m, target.pid),
-                    mems=cpuset_mems_allowed(m, target.pid),
+                    mems=task_nodes,
                 )
         entries.append(PageToNode(i, address, node))
     return entries
