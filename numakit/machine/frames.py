@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numakit.machine.numastat import zone_statistics
-from numakit.machine.references import forget_holder, note_holder
+from numakit.machine.references import ONE_REFERENCE, forget_holder, note_holder
 from numakit.machine.state import PG_RESERVED, MachineState
 
 
@@ -31,7 +31,7 @@ def alloc_page_on(m: MachineState, node: int) -> int | None:
     else:
         return None
     m.set(m.count, page, 1)
-    note_holder(m, page, m.current)
+    m.set(m.holder, page, m.current + ONE_REFERENCE)  # as note_holder() does: a free page has no other holder
     return page
 
 
