@@ -15,8 +15,8 @@ from numakit.facade.policies import PolicyCalls
 from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte, whole
 from numakit.faults import access
 from numakit.fork import do_exit, do_fork, mmput
-from numakit.machine.cpuset import cpuset_mems_allowed
-from numakit.machine.mempolicy import Mempolicy
+from numakit.machine.cpuset import TOP_CPUSET, cpuset_mems_allowed
+from numakit.machine.mempolicy import Mempolicy, policy_text
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import Verdict
@@ -127,7 +127,12 @@ class Process(PolicyCalls):
         struct = self.struct
         if not struct.mm:
             return f"<Process {self.name}: pid {self.pid}, a kernel thread>"
-        return f"<Process {self.name}: pid {self.pid}, uid {struct.uid}, on CPU {struct.cpu} of node {self.node}>"
+        where = f"on CPU {struct.cpu} of node {self.node}"
+        if struct.cpuset != TOP_CPUSET:
+            where += f", cpuset {self.cpuset.name!r}"
+        if struct.mempolicy:
+            where += f", policy {policy_text(struct.mempolicy)}"
+        return f"<Process {self.name}: pid {self.pid}, uid {struct.uid}, {where}>"
 
     def _repr_html_(self) -> str:
         rows = []

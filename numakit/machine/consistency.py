@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, TypeGuard
 
+from numakit.machine.cpuset import cpuset_numbered, cpusets
 from numakit.machine.locks import Semaphore
+from numakit.machine.numastat import numastat_of
 from numakit.machine.pagecache import page_has_buffers
+from numakit.machine.process import processes
 from numakit.machine.references import KERNEL_CODE, noted_holders
 from numakit.machine.state import PAGEVEC_ROW, MachineState
 from numakit.machine.swap import swap_map
@@ -27,7 +30,7 @@ def inconsistencies(m: MachineState) -> list[str]:
 
     Frames are conserved; each page's count is the sum of the references whose holders are known; mapcount equals the
     number of PTEs; a page is on at most one list and a free one on none; migration entries lead to locked pages; the
-    reverse map finds every PTE.
+    reverse map finds every PTE; cpusets, policies and numastat fit together.
     """
     mapped, wrong = count_ptes(m)
     cached = Counter(
@@ -48,9 +51,32 @@ def inconsistencies(m: MachineState) -> list[str]:
             wrong.append(f"page {page} is on two lists")
     for node in m.node_ids:
         wrong += check_free_frames(m, node)
+    wrong += check_cpusets(m) + check_numastat(m)
     stamps = Counter(stamp for stamp in m.stamp if stamp)
     wrong += [f"{times} pages have LRU stamp {stamp}" for stamp, times in stamps.items() if times > 1]
     return wrong
+
+
+def check_cpusets(m: MachineState) -> list[str]:
+    """A cpuset's nodes are among its parent's; every process is in a cpuset, and every policy names online nodes."""
+    wrong = []
+    for cpuset in cpusets(m):
+        if not set(cpuset.mems) <= set(cpuset_numbered(m, cpuset.parent).mems):
+            wrong.append(f"cpuset {cpuset.name}: its parent does not allow all of its nodes {cpuset.mems}")
+    for process in processes(m):
+        if ("cpuset", process.cpuset) not in m.table:
+            wrong.append(f"process {process.pid} is in cpuset {process.cpuset}, which does not exist")
+    policies = [value.mempolicy for key, value in m.table.items() if is_key(key, "process")]
+    policies += [value.policy for key, value in m.table.items() if is_key(key, "vma")]
+    named = {node for policy in policies if policy for node in policy.nodes}
+    return wrong + [f"a policy names node {node}, which is not online" for node in sorted(named - set(m.row))]
+
+
+def check_numastat(m: MachineState) -> list[str]:
+    """Every page that was missed on one node was got on another."""
+    counters = [numastat_of(m, node) for node in m.node_ids]
+    missed, foreign = sum(node.numa_miss for node in counters), sum(node.numa_foreign for node in counters)
+    return [] if missed == foreign else [f"numastat: numa_miss adds up to {missed}, numa_foreign to {foreign}"]
 
 
 def is_key(key: object, kind: str) -> TypeGuard[tuple[Any, ...]]:

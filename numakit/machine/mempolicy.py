@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numakit.machine.process import TaskStruct
     from numakit.machine.vma import VmAreaStruct
 
+#: as numa_maps has them
 MODE_NAMES = {MPOL_DEFAULT: "default", MPOL_PREFERRED: "prefer", MPOL_BIND: "bind", MPOL_INTERLEAVE: "interleave"}
 
 
@@ -45,6 +46,13 @@ class SharedPolicy(NamedTuple):
     start: int
     end: int
     policy: Mempolicy
+
+
+def policy_text(policy: Mempolicy | None) -> str:
+    """A policy for people: "interleave 0, 2"; "prefer local"."""
+    if policy is None:
+        return MODE_NAMES[MPOL_DEFAULT]
+    return f"{MODE_NAMES[policy.mode]} {', '.join(map(str, policy.nodes)) or 'local'}"
 
 
 # -- making one

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numakit.machine.state import MachineState
+from numakit.machine.state import NUMASTAT_COUNTERS, MachineState
 
 # A node's counters in ``m.zone_stat``: wanted and got here, got here and wanted elsewhere, by a CPU of this node or
 # another; wanted here and got elsewhere; wanted by interleaving and got here.
 HIT_LOCAL, HIT_OTHER, MISS_LOCAL, MISS_OTHER, FOREIGN, INTERLEAVE_HIT = range(6)
-COUNTERS = 6
 
 
 class Numastat(NamedTuple):
@@ -31,7 +30,7 @@ class Numastat(NamedTuple):
 def zone_statistics(m: MachineState, wanted: int, node: int) -> None:
     """A page was allocated on ``node``; the first node of the zonelist, which was ``wanted``, may be another."""
     # Not by count(), and without branches: this is passed with every page.
-    at = COUNTERS * m.row[node] + MISS_LOCAL * (node != wanted) + HIT_OTHER * (node != m.cpu_nodes[m.cpu])
+    at = NUMASTAT_COUNTERS * m.row[node] + MISS_LOCAL * (node != wanted) + HIT_OTHER * (node != m.cpu_nodes[m.cpu])
     m.set(m.zone_stat, at, m.zone_stat[at] + 1)
     if node != wanted:
         count(m, wanted, FOREIGN)
@@ -39,14 +38,14 @@ def zone_statistics(m: MachineState, wanted: int, node: int) -> None:
 
 def count(m: MachineState, node: int, counter: int) -> None:
     """One more in a counter of a node."""
-    at = m.row[node] * COUNTERS + counter
+    at = m.row[node] * NUMASTAT_COUNTERS + counter
     m.set(m.zone_stat, at, m.zone_stat[at] + 1)
 
 
 def numastat_of(m: MachineState, node: int) -> Numastat:
     """The kernel's counters of a node."""
-    begin = m.row[node] * COUNTERS
-    hit_local, hit_other, miss_local, miss_other, foreign, interleaved = m.zone_stat[begin : begin + COUNTERS]
+    begin = m.row[node] * NUMASTAT_COUNTERS
+    hit_local, hit_other, miss_local, miss_other, foreign, interleaved = m.zone_stat[begin : begin + NUMASTAT_COUNTERS]
     return Numastat(
         hit_local + hit_other, miss_local + miss_other, foreign, interleaved,
         hit_local + miss_local, hit_other + miss_other,

@@ -31,6 +31,8 @@ FLAG_NAMES = {
 
 VMSTAT = ("pgmigrate_success", "pgmigrate_fail")  #: counters of the whole machine, as /proc/vmstat names them
 
+NUMASTAT_COUNTERS = 6  #: counters a node, see machine.numastat
+
 #: name -> type code. 52 bytes a frame; the kernel's struct page takes 64.
 FRAME_FIELDS = {
     "count": "i",  # references
@@ -86,7 +88,7 @@ class MachineState(State):
         self.pagevec = self._array(len(self.cpu_nodes) * PAGEVEC_ROW, "pagevec")
         self.clock = self._array(2, "clock")  # LRU stamp, contents token
         self.vmstat = self._array(len(VMSTAT), "vmstat")
-        self.zone_stat = self._array(6 * len(frames), "numastat")  # six counters a node (machine.numastat)
+        self.zone_stat = self._array(NUMASTAT_COUNTERS * len(frames), "numastat")
         for row, size in enumerate(frames):
             self.set(self.never_used, row, size)
         with_memory = {node for node, size in zip(self.node_ids, frames, strict=True) if size}
@@ -160,6 +162,8 @@ class MachineState(State):
         if change.label == "table":
             key = change.index
             return " ".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
+        if change.label == "numastat":
+            return f"numastat of node {self.node_ids[change.index // NUMASTAT_COUNTERS]}"
         if change.label in FRAME_FIELDS:
             return f"frame {change.index}: {change.label}"
         return f"{change.label}[{change.index}]"

@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from numakit.abi import PAGE_SHIFT, errno_name
+from numakit.abi import MPOL_INTERLEAVE, PAGE_SHIFT, errno_name
+from numakit.machine.cpuset import cpuset_numbered
 from numakit.machine.locks import Semaphore
+from numakit.machine.mempolicy import policy_text
 from numakit.machine.process import processes_of
 from numakit.machine.references import HOLDER_BITS, HOLDER_MASK, holder_name
 from numakit.machine.state import FLAG_NAMES, PAGEVEC_ROW, MachineState
@@ -148,7 +150,7 @@ FRAME: dict[str, Callable[[MachineState, int], str]] = {
     "stamp": lambda m, value: "on its list" if value else "on no list",
 }
 FIELD_NAMES = {"owner": "", "stamp": "LRU"}
-HIDDEN = frozenset({"free", "private", "clock", "queued page of entry", "vmstat"})
+HIDDEN = frozenset({"free", "private", "clock", "queued page of entry", "vmstat", "numastat"})
 
 
 def _tell_frame(m: MachineState, change: Change) -> Told:
@@ -238,7 +240,23 @@ def _owner(m: MachineState, value: int | None) -> str:
 
 
 def _area(m: MachineState, value: Any) -> str:
-    return f"{value.start:#x}-{value.end:#x} of {mm_name(m, value.mm)}" if value else "none"
+    if not value:
+        return "none"
+    policy = f", {policy_text(value.policy)}" if value.policy else ""
+    return f"{value.start:#x}-{value.end:#x} of {mm_name(m, value.mm)}{policy}"
+
+
+def _process(m: MachineState, value: Any) -> str:
+    if not value:
+        return "none"
+    policy = f", policy {policy_text(value.mempolicy)}" if value.mempolicy else ""
+    turn = f", next node {value.il_next}" if value.mempolicy and value.mempolicy.mode == MPOL_INTERLEAVE else ""
+    cpuset = f", cpuset {cpuset_numbered(m, value.cpuset).name!r}" if value.cpuset else ""
+    return f"{value.name}{policy}{turn}{cpuset}"
+
+
+def _cpuset(m: MachineState, value: Any) -> str:
+    return f"nodes {', '.join(map(str, value.mems))}" if value else "none"
 
 
 def _exists(value: Any, there: str) -> str:
@@ -254,6 +272,7 @@ STRUCTURES: dict[str, Callable[[MachineState, int, Any, Any], Told]] = {
         f"buffers of file {key >> 32}, page {key & 0xFFFFFFFF}:", _owner(m, a), _owner(m, b)
     ),
     "vma": lambda m, n, a, b: Told(f"area {n}:", _area(m, a), _area(m, b)),
-    "process": lambda m, pid, a, b: Told(f"process {pid}:", _exists(a, a and a.name), _exists(b, b and b.name)),
+    "process": lambda m, pid, a, b: Told(f"process {pid}:", _process(m, a), _process(m, b)),
+    "cpuset": lambda m, n, a, b: Told(f"cpuset {(a or b).name!r}:", _cpuset(m, a), _cpuset(m, b)),
     "pin": lambda m, n, a, b: Told("pin:", _exists(a, a and a.name), _exists(b, b and b.name)),
 }
