@@ -79,7 +79,7 @@ def test_nodes_lie_within_the_cpuset_of_the_process(machine: Machine) -> None:
     """Each of them: a policy is not made narrower, it is refused."""
     process = machine.spawn("process", mems={0, 1})
     result = process.set_mempolicy(MPOL_INTERLEAVE, [1, 2])
-    assert (result, result.row) == (-EINVAL, "policy-cpuset")
+    assert (result.ret, result.row) == (-EINVAL, "policy-cpuset")
     assert "nodes 0 and 1" in result.explain()
 
 
@@ -209,7 +209,7 @@ def test_asking_for_the_node_where_no_reading_is_allowed(machine: Machine, shell
     assert shell.get_mempolicy(hidden[0], NODE_AT).row == "node-unreadable"
     beyond = shell.mmap(2, file=machine.file("log", 1))
     result = shell.get_mempolicy(beyond[1], NODE_AT)
-    assert (result, result.row) == (-EFAULT, "node-unreadable")
+    assert (result.ret, result.row) == (-EFAULT, "node-unreadable")
 
 
 def test_asking_for_the_node_can_find_memory_full(machine: Machine, shell: Process, fill: Fill) -> None:
@@ -218,7 +218,7 @@ def test_asking_for_the_node_can_find_memory_full(machine: Machine, shell: Proce
     shell.set_mempolicy(MPOL_BIND, [1])
     fill(machine, 1)
     result = shell.get_mempolicy(area[0], NODE_AT)
-    assert (result, result.row) == (-ENOMEM, "node-no-memory")
+    assert (result.ret, result.row) == (-ENOMEM, "node-no-memory")
 
 
 def test_asking_for_the_node_waits_for_a_migration(machine: Machine, shell: Process) -> None:
