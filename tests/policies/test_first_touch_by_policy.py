@@ -35,6 +35,7 @@ def test_default_is_the_local_node(machine: Machine) -> None:
 def test_preferred_takes_its_node_wherever_the_process_runs(machine: Machine, shell: Process) -> None:
     """Only the first of the nodes counts."""
     assert shell.set_mempolicy(MPOL_PREFERRED, [3, 2]) == 0
+    assert shell.get_mempolicy().nodes == (2,)
     assert touched(shell, 2) == [2, 2]
 
 
