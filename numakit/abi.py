@@ -21,7 +21,7 @@ MPOL_F_ADDR = 2  #: get_mempolicy: ask about an address
 
 PROT_NONE, PROT_READ, PROT_WRITE = 0, 1, 2
 
-CAP_SYS_NICE = "CAP_SYS_NICE"
+CAP_SYS_NICE, CAP_SYS_PTRACE = "CAP_SYS_NICE", "CAP_SYS_PTRACE"
 
 EPERM = 1
 ENOENT = 2
@@ -53,6 +53,8 @@ ERRNO = {
 }
 
 
-def errno_name(value: int) -> str:
-    """``-13`` -> ``"-EACCES"``; numbers that are no known negative errno come back as digits."""
+def errno_name(value: int | None) -> str:
+    """``-13`` -> ``"-EACCES"``; numbers that are no known negative errno come back as digits. None: a BUG."""
+    if value is None:
+        return "no answer (a BUG)"
     return f"-{ERRNO[-value][0]}" if -value in ERRNO else str(value)

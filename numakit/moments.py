@@ -29,6 +29,7 @@ class Moment:
     subject: str = field(default="page", compare=False)  #: what the moment's number is: see SUBJECTS
     lock: str = field(default="", compare=False)
     number: int = field(default=0, compare=False)
+    served_by: str = field(default="", compare=False)  #: the function without which no kernel comes here, "" for all
 
     def __repr__(self) -> str:
         return self.name
@@ -51,8 +52,9 @@ def _row(
     others: bool = True,
     lock: str = "",
     subject: str = "page",
+    served_by: str = "",
 ) -> Moment:
-    moment = Moment(name, function, document, what, why, others, subject, lock, len(MOMENTS))
+    moment = Moment(name, function, document, what, why, others, subject, lock, len(MOMENTS), served_by)
     MOMENTS.append(moment)
     return moment
 
@@ -79,6 +81,9 @@ MMAP_WRITE = _row("MMAP_WRITE", "down_write", "", "take mmap_sem for write",
 # -- A.1: find the pages and take them off the LRU
 DRAIN = _row("DRAIN", "lru_add_drain_all", "A.1", "empty the pagevecs of all CPUs onto the LRU lists",
              "a page that still waits in a pagevec is on no LRU list and could not be isolated", subject="")
+NEXT_BATCH = _row("NEXT_BATCH", "move_pages_and_store_status", "", "move the pages that are isolated so far",
+                  "they all go to one node; the next entry asks for another, or has its answer already", subject="entry",
+                  served_by="kernel_move_pages")
 FOLLOW_PAGE = _row("FOLLOW_PAGE", "follow_page", "A.1", "look up the page behind the address and take a reference",
                    "until a reference is held the page may be unmapped and freed by another CPU", subject="address")
 ISOLATE = _row("ISOLATE", "isolate_lru_page", "A.1", "take the page off its LRU list, with a reference",

@@ -161,6 +161,11 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     "there": lambda fact, value: f"The page already was on node {value} when this entry was looked up: there was nothing to move.",
     "here": lambda fact, value: f"The page is on node {value}. This was a query, so nothing was moved.",
     "shared": _shared,
+    "first-match": lambda fact, value: (
+        f"Entry {fact['earlier']} of the same call names the same page, and this kernel looks for the entry of a page from the "
+        "beginning of the list: it found that one, moved the page to where that one asked for, and wrote the status there. The 0 "
+        "here was written before the move and says nothing, not even node 0. Name each page once."
+    ),
     "duplicate": lambda fact, value: (
         f"Entry {fact['earlier']} of the same call names the same page ({fact['page']}) and had queued it already; "
         "a page "

@@ -25,13 +25,14 @@ def _status_text(value: int | None) -> str:
 class Result:
     """What move_pages() answered.
 
-    ``ret``: 0 or a negative errno. ``status``: what user memory holds, None where the kernel wrote nothing.
+    ``ret``: 0 or a negative errno, on some kernels also how many pages stayed; None where the kernel hit a BUG.
+    ``status``: what user memory holds, None where the kernel wrote nothing.
     ``outcome``: what was decided for each entry, written or not (None: the call ended before). ``addresses``: pages[]
     as far as it was read.
     """
 
     call: str
-    ret: int
+    ret: int | None
     status: list[int | None]
     outcome: list[int | None]
     addresses: tuple[int, ...] = field(repr=False)
@@ -57,7 +58,8 @@ class Result:
     def explain(self, i: int | None = None) -> str:
         """Why the call returned what it returned or, with ``i``, why entry i got its status: plain sentences."""
         if i is None:
-            return f"{self.call} returned {errno_name(self.ret)}. {explain_return(self.why)}"
+            returned = f"returned {errno_name(self.ret)}" if self.ret is not None else "never returned"
+            return f"{self.call} {returned}. {explain_return(self.why)}"
         verdict = self.verdicts[self._entry(i)]
         value = "nothing" if verdict is None else errno_name(verdict.value)
         where = f" ({self.addresses[i]:#x})" if i < len(self.addresses) else ""
@@ -100,19 +102,19 @@ class Result:
 
 @dataclass(frozen=True, repr=False)
 class MigrationResult:
-    """What migrate_pages() inside the kernel returned: ``stayed`` pages were not moved. Compares equal to that
-    number.
+    """What migrate_pages() inside the kernel returned: ``stayed`` pages were not moved, or a negative errno; None where
+    the kernel hit a BUG. Compares equal to that number.
     """
 
-    stayed: int
+    stayed: int | None
     pages: Sequence[int]
     why: Verdict = field(repr=False)
     verdicts: tuple[Verdict, ...] = field(repr=False)
     costs: Costs = field(default_factory=Costs, repr=False)
 
     @property
-    def ret(self) -> int:
-        """The kernel's return value: how many pages were not moved."""
+    def ret(self) -> int | None:
+        """The kernel's return value: how many pages were not moved, or a negative errno."""
         return self.stayed
 
     @property
@@ -129,7 +131,8 @@ class MigrationResult:
     def explain(self, i: int | None = None) -> str:
         """Why the call returned its number or, with ``i``, why page i of the list moved or stayed."""
         if i is None:
-            return f"migrate_pages() returned {self.stayed}. {explain_return(self.why)}"
+            returned = f"returned {errno_name(self.stayed)}" if self.stayed is not None else "never returned"
+            return f"migrate_pages() {returned}. {explain_return(self.why)}"
         value = self.verdicts[i].value  # 0 says that nothing was in the way; it is no node
         error = f": {errno_name(value)}" if value else ""
         return f"Page {self.pages[i]}{error}. {explain_entry(self.verdicts[i])}"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from numakit.abi import EBUSY
+from numakit.abi import EAGAIN, EBUSY, EFAULT, ENOENT
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,17 @@ class Kernel:
     polite_passes: int = 3  #: so many of them skip a page that is locked or under writeback; later ones sleep for it
     mlocked_stay: bool = True  #: a page in a VM_LOCKED area is not moved (-EPERM); until 2.6.18-rc1
     busy_status: int = -EBUSY  #: what a page that was busy in all passes gets as its status
+    zero_page_status: int = -EFAULT  #: what the zero page gets
+    holes_are_seen: bool = True  #: an address in a hole below an area is in no area (since 2.6.37)
+    shared_by_mm: bool = True  #: mapped in two mm's is shared; else by two PTEs, which may be of one mm
+    first_match: bool = False  #: the entry of a page is looked for by the page, and the first one found is taken
+    this_node_only: bool = True  #: a full node gives no page; else the next one of its zonelist does (until 2.6.19)
+    no_memory_ends_call: bool = False  #: a page that gets no new page ends the whole call, with -ENOMEM
+    busy_is_an_answer: bool = True  #: a call whose entries all were busy returns 0; else -ENOENT: nothing to move
+    returns_what_stayed: bool = False  #: move_pages() returns how many pages did not move
+    node_ids_are_checked: bool = True  #: an id outside the node mask is -ENODEV (since 2.6.33: CVE-2010-0415)
+    failed_write_locks_again: bool = True  #: the page is locked again after a failed write, else a BUG (until 2.6.28)
+    untouched_status: int = -ENOENT  #: what anonymous memory that nobody touched gets; from 4.3 to 6.11 -EFAULT
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
@@ -45,7 +56,58 @@ SEED = Kernel(
     "the text of commit 742755a1d8ce, June 2006: 'sys_move_pages(): support moving of individual pages'",
 )
 
-KERNELS: Mapping[str, Kernel] = MappingProxyType({SEED.name: SEED})
+COMMIT_742755A = Kernel(
+    "742755a",
+    "commit 742755a",
+    "mm/migrate.c of commit 742755a1d8ce, June 2006: what the code did that came with the text",
+    busy_status=-EAGAIN,
+    zero_page_status=-ENOENT,
+    holes_are_seen=False,
+    shared_by_mm=False,
+    first_match=True,
+    this_node_only=False,
+    no_memory_ends_call=True,
+    busy_is_an_answer=False,
+    returns_what_stayed=True,
+    node_ids_are_checked=False,
+    failed_write_locks_again=False,
+)
+LINUX_2_6_18 = replace(
+    COMMIT_742755A,
+    name="2.6.18",
+    title="Linux 2.6.18",
+    source="mm/migrate.c of Linux 2.6.18, September 2006",
+    mlocked_stay=False,
+)
+LINUX_6_1 = Kernel(
+    "6.1",
+    "Linux 6.1",
+    "mm/migrate.c of Linux 6.1, December 2022",
+    mlocked_stay=False,
+    entry_wait_holds_page=False,
+    untouched_status=-EFAULT,
+    shared_by_mm=False,
+    no_memory_ends_call=True,
+    returns_what_stayed=True,
+    functions=MappingProxyType(
+        {
+            "sys_move_pages": "kernel_move_pages",
+            "migrate_pages": "migrate_pages_6_1",
+            "unmap_and_move": "unmap_and_move_6_1",
+        }
+    ),
+)
+LINUX_6_12 = replace(
+    LINUX_6_1,
+    name="6.12",
+    title="Linux 6.12",
+    source="mm/migrate.c of Linux 6.12, November 2024",
+    untouched_status=-ENOENT,
+    functions=MappingProxyType({"sys_move_pages": "kernel_move_pages", "migrate_pages": "migrate_pages_in_batches"}),
+)
+
+ALL_KERNELS = (SEED, COMMIT_742755A, LINUX_2_6_18, LINUX_6_1, LINUX_6_12)
+KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel in ALL_KERNELS})
 
 
 def kernel_named(kernel: str | Kernel) -> Kernel:

@@ -37,8 +37,10 @@ def alloc_page_on(m: MachineState, node: int) -> int | None:
 
 def alloc_pages_node(m: MachineState, node: int) -> int | None:
     """A frame for the acting task on ``node`` and no other (__GFP_THISNODE); None if its cpuset forbids it or it is
-    full.
+    full. Kernels until 2.6.18 then take the next node of its zonelist.
     """
+    if not m.kernel.this_node_only:
+        return alloc_pages(m, m.zonelists[node])
     allowed = mems_allowed(m)
     if allowed is not None and node not in allowed:
         return None

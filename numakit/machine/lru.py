@@ -21,7 +21,7 @@ def lru_cache_add(m: MachineState, page: int, holder: int) -> None:
     used = m.pagevec[begin] + 1
     m.set(m.pagevec, begin + used, page)
     m.set(m.pagevec, begin, used)
-    if used == PAGEVEC_SIZE:
+    if used == PAGEVEC_SIZE or m.table.get("lru cache disabled"):
         lru_add_drain(m, m.cpu)
 
 
@@ -45,6 +45,19 @@ def lru_add_drain_all(m: MachineState) -> None:
     """Drain the pagevecs of all CPUs (migrate_prep)."""
     for cpu in m.cpu_nodes:
         lru_add_drain(m, cpu)
+
+
+def lru_cache_disable(m: MachineState) -> None:
+    """Switch pagevecs off, for all CPUs, and drain them: a page that is given to one goes to its list at once (since
+    5.13). Calls may overlap: each switches them on again.
+    """
+    m.put("lru cache disabled", m.table.get("lru cache disabled", 0) + 1)
+    lru_add_drain_all(m)
+
+
+def lru_cache_enable(m: MachineState) -> None:
+    """The caller of lru_cache_disable() does not need it any more."""
+    m.put("lru cache disabled", m.table["lru cache disabled"] - 1 or None)
 
 
 @kernel_function

@@ -49,6 +49,10 @@ FRAME_FIELDS = {
 }
 
 
+class Stopped(RuntimeError):
+    """The modelled kernel has hit a BUG(): it makes no further calls."""
+
+
 class MachineState(State):
     """A machine as the pipeline's functions see it; they call it ``m``.
 
@@ -151,9 +155,14 @@ class MachineState(State):
         return names.get(lock, f"the {lock} lock")
 
     def refuse_the_past(self) -> None:
-        """Raise :class:`InThePast` unless the machine shows its newest state."""
+        """Raise :class:`InThePast` unless the machine shows its newest state, :class:`Stopped` if that is a BUG."""
         if self.in_the_past:
             self._closed()
+        if "bug" in self.table:
+            raise Stopped(
+                f"the kernel has hit a BUG ({self.table['bug']}) and makes no further calls; a recorded run can be "
+                "stepped back (run.first()), otherwise make a new machine"
+            )
         if self._standing == "checking":
             raise InThePast("the machine is being replayed")
 

@@ -7,6 +7,9 @@
 ``buffers``            that of file systems whose pages have buffers
 ``fallback``           for file systems that have none
 ``putback``            pages go back to the LRU: 20
+``mode``               how far a migration may sleep
+``kernel_6_1``         the passes of Linux 6.1
+``kernel_6_12``        the batches of Linux 6.12
 ``new_page``           new_page_t: who decides which new page an old one moves to: A.2
 
 The functions are generators: each yields a moment just before a point where another CPU could act. What was read before

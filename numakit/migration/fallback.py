@@ -5,9 +5,10 @@ Only a clean page without buffers can be moved then. A dirty one is written out 
 
 from __future__ import annotations
 
-from numakit.abi import EAGAIN, EINVAL, EIO
+from numakit.abi import EAGAIN, EBUSY, EINVAL, EIO
 from numakit.disc import clear_page_dirty_for_io, writepage
 from numakit.kernels.functions import kernel_function
+from numakit.machine.bug import hit_bug
 from numakit.machine.locks import lock_page
 from numakit.machine.pagecache import (
     buffers_held_by,
@@ -20,23 +21,27 @@ from numakit.machine.pagecache import (
 from numakit.machine.state import PG_DIRTY, MachineState
 from numakit.machine.verdicts import decide_page
 from numakit.migration.migrate_page import migrate_page
+from numakit.migration.mode import MIGRATE_SYNC
 from numakit.moments import LOCK_PAGE, RELEASE_BUFFERS, WRITEOUT, WRITEPAGE
 from numakit.rmap import remove_migration_ptes
 from numakit.timeline.task import Steps
 
 
 @kernel_function
-def fallback_migrate_page(m: MachineState, newpage: int, page: int) -> Steps[int]:
+def fallback_migrate_page(m: MachineState, newpage: int, page: int, mode: int = MIGRATE_SYNC) -> Steps[int]:
     """Move a clean page; write out a dirty one. 0, -EAGAIN, -EINVAL or -EIO. Needs both pages locked, ``page``
     unmapped.
     """
+    busy = -EAGAIN if mode == MIGRATE_SYNC else -EBUSY  # who may not sleep does not come back for a disc
     if m.flags[page] & PG_DIRTY:
+        if mode != MIGRATE_SYNC:
+            return decide_page(m, page, busy, "written", file=space_of(m, m.mapping[page]).name, passes=m.kernel.passes)
         return (yield from writeout(m, page))
     if page_has_buffers(m, page):
         yield RELEASE_BUFFERS, page
         if not drop_buffers(m, page):
             facts = {"holder": buffers_held_by(m, page), "file": space_of(m, m.mapping[page]).name}
-            return decide_page(m, page, -EAGAIN, "buffers", **facts, passes=m.kernel.passes)
+            return decide_page(m, page, busy, "buffers", **facts, passes=m.kernel.passes)
     return (yield from migrate_page(m, newpage, page))
 
 
@@ -58,6 +63,8 @@ def writeout(m: MachineState, page: int) -> Steps[int]:
     yield from remove_migration_ptes(m, page, page)
     yield WRITEPAGE, page
     if writepage(m, page):
+        if not m.kernel.failed_write_locks_again:
+            hit_bug(m, f"unlock_page() of page {page}, which writepage had unlocked when the write failed")
         return decide_page(m, page, -EIO, "write-fails", **facts)
     yield LOCK_PAGE, page
     yield from lock_page(m, page)

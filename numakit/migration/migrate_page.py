@@ -12,13 +12,16 @@ from numakit.machine.pagecache import page_has_buffers, page_index, page_mapping
 from numakit.machine.references import holder_name
 from numakit.machine.state import PG_SWAPCACHE, MachineState
 from numakit.machine.verdicts import decide_page
+from numakit.migration.mode import MIGRATE_SYNC
 from numakit.moments import COPY, COPY_FLAGS, COUNT, COUNT_AND_SLOT, SWITCH, TREE_LOCK
 from numakit.timeline.task import Steps
 
 
 @kernel_function
-def migrate_page(m: MachineState, newpage: int, page: int) -> Steps[int]:
-    """Count and slot first, then contents and flags. 0 or -EAGAIN. Needs both pages locked, ``page`` unmapped."""
+def migrate_page(m: MachineState, newpage: int, page: int, mode: int = MIGRATE_SYNC) -> Steps[int]:
+    """Count and slot first, then contents and flags. 0 or -EAGAIN. Needs both pages locked, ``page`` unmapped. It does
+    not sleep, whatever the ``mode``.
+    """
     rc = yield from migrate_page_move_mapping(m, newpage, page)
     if not rc:
         yield from migrate_page_copy(m, newpage, page)

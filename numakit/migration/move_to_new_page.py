@@ -9,6 +9,7 @@ from numakit.machine.state import MachineState
 from numakit.migration.buffers import buffer_migrate_page
 from numakit.migration.fallback import fallback_migrate_page
 from numakit.migration.migrate_page import migrate_page
+from numakit.migration.mode import MIGRATE_SYNC
 from numakit.moments import LOCK_NEW_PAGE, SET_MAPPING, UNLOCK_NEW_PAGE
 from numakit.rmap import remove_migration_ptes
 from numakit.timeline.task import Steps
@@ -38,13 +39,14 @@ def move_to_new_page(m: MachineState, newpage: int, page: int) -> Steps[int]:
     return rc
 
 
-def migration_function(m: MachineState, newpage: int, page: int) -> Steps[int]:
+def migration_function(m: MachineState, newpage: int, page: int, mode: int = MIGRATE_SYNC) -> Steps[int]:
     """Call what moves a page of this mapping: migrate_page for anonymous memory, the function that the file system
-    names, or fallback_migrate_page where it names none.
+    names, or fallback_migrate_page where it names none. ``mode``: whether it may sleep.
     """
     mapping = page_mapping(m, page)
     name = file_system_of(m, mapping).migratepage or "fallback_migrate_page" if mapping else "migrate_page"
-    return MIGRATION_FUNCTIONS[name](m, newpage, page)
+    how = () if mode == MIGRATE_SYNC else (mode,)  # the functions of 2006 know one way
+    return MIGRATION_FUNCTIONS[name](m, newpage, page, *how)
 
 
 MIGRATION_FUNCTIONS = {

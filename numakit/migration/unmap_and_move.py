@@ -32,19 +32,17 @@ def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: i
     """Try to move one page.
 
     Needs the page isolated, with the acting task's reference. Returns 0: moved, or freed under us; -EAGAIN: still
-    isolated, worth another pass; any other errno: permanent. Except after -EAGAIN the page has gone back to the LRU.
-    The new page always goes to the LRU, where an unused one is freed.
+    isolated, worth another pass; any other errno: permanent. Except after -EAGAIN (and after an -ENOMEM that ends the
+    call) the page has gone back to the LRU. The new page always goes to the LRU, where an unused one is freed.
     """
     result = ResultPointer()
     yield GET_NEW_PAGE, page
     newpage = get_new_page(m, page, private, result)
     if newpage is None:
-        # The code of 2006 stops the whole call here; the text promises a status, and that the others go on.
-        verdict = m.table.get(("page verdict", m.current, page))
-        if verdict is None or verdict.value != -ENOMEM:
-            decide_page(m, page, -ENOMEM, "full")
-        move_to_lru(m, page)
-        result.write(m, -ENOMEM)
+        note_no_memory(m, page)
+        if not m.kernel.no_memory_ends_call:  # as the text promises: a status, and the others go on
+            move_to_lru(m, page)
+            result.write(m, -ENOMEM)
         return -ENOMEM
     yield FREED, page
     if m.count[page] == 1:
@@ -63,6 +61,13 @@ def unmap_and_move(m: MachineState, get_new_page: NewPage, private: Any, page: i
     else:
         result.write(m, rc or m.node(newpage))
     return rc
+
+
+def note_no_memory(m: MachineState, page: int) -> None:
+    """Note that a page got no new page, unless the allocator has told more."""
+    noted = m.table.get(("page verdict", m.current, page))
+    if noted is None or noted.value != -ENOMEM:
+        decide_page(m, page, -ENOMEM, "full")
 
 
 @kernel_function

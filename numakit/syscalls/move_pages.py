@@ -29,6 +29,7 @@ from numakit.abi import (
 )
 from numakit.fork import mmput
 from numakit.kernels.functions import kernel_function
+from numakit.machine.bug import hit_bug
 from numakit.machine.cpuset import cpuset_mems_allowed
 from numakit.machine.frames import alloc_pages_node, get_page, mems_allowed, put_page
 from numakit.machine.locks import down_read, up_mmap_sem
@@ -79,7 +80,7 @@ CHECKS = (
 
 @dataclass(slots=True)
 class PageToNode:
-    """One entry of the call (struct page_to_node): an address, the node asked for, and the page once it is queued."""
+    """One entry of the call (struct page_to_node): an address, the node asked for, and the page once it is found."""
 
     entry: int
     address: int
@@ -94,8 +95,10 @@ class CallRecord(NamedTuple):
     queued: int  #: pfn + 1 of the page that the entry queued for moving, 0 where it queued none
     addresses: tuple[int, ...]
     nodes: tuple[int | None, ...]
+    stored: int | None = None  #: what the kernel has stored for each entry so far, where it stores them one by one
 
 
+@kernel_function
 def sys_move_pages(
     m: MachineState,
     caller: TaskStruct,
@@ -183,6 +186,8 @@ def fetch_entries(
             node = yield from get_user(m, caller.mm, nodes, i)
             if node is None:
                 return because(m, -EFAULT, "nodes-unreadable", entry=i, address=element(nodes, i))
+            if not 0 <= node < MAX_NUMNODES and not m.kernel.node_ids_are_checked:
+                hit_bug(m, f"node_online({node}) reads outside the node mask, which has {MAX_NUMNODES} bits")
             if not (0 <= node < MAX_NUMNODES and node in m.row):
                 return because(m, -ENODEV, "offline", entry=i, node=node, online=m.node_ids)
             if node not in task_nodes:
@@ -233,12 +238,36 @@ def do_move_pages(m: MachineState, mm: int, entries: list[PageToNode], outcome: 
             m.set(pages_of_entries, entry.entry, entry.page + 1)
         else:
             m.set(outcome, entry.entry, rc)
+    stayed = 0
     if queued:
-        yield from migrate_pages(m, list(queued), new_page_node, (queued, outcome))
+        where = entries_by_first_match(m, entries, queued, outcome) if m.kernel.first_match else queued
+        stayed = yield from migrate_pages(m, list(queued), new_page_node, (where, outcome))
     up_mmap_sem(m, mm)
-    if not queued and not any(answer == -EBUSY for answer in outcome):
+    if stayed < 0:
+        return because(m, stayed, "no-memory", queued=len(queued))
+    if not queued and not (m.kernel.busy_is_an_answer and any(answer == -EBUSY for answer in outcome)):
         return because(m, -ENOENT, "nothing", entries=len(entries))
+    if stayed and m.kernel.returns_what_stayed:
+        return because(m, stayed, "some-stayed", queued=len(queued))
     return because(m, 0, "ok", queued=len(queued))
+
+
+def entries_by_first_match(
+    m: MachineState, entries: list[PageToNode], queued: dict[int, PageToNode], outcome: Memory
+) -> dict[int, PageToNode]:
+    """Page -> the first entry that names it, whether it queued the page or had its answer already: the code of 2006
+    walks along the array from its start until it comes to the page.
+
+    An entry that queued a page which an earlier one names keeps the status that it got when its page was isolated: 0.
+    """
+    first: dict[int, PageToNode] = {}
+    for entry in entries:
+        if entry.page is not None:
+            first.setdefault(entry.page, entry)
+    for page, entry in queued.items():
+        if first[page] is not entry:
+            m.set(outcome, entry.entry, decide_entry(m, entry.entry, 0, "first-match", earlier=first[page].entry))
+    return first
 
 
 @kernel_function
@@ -252,7 +281,7 @@ def isolate_entry(
     found = look_up(m, mm, entry)
     if found < 0:
         return found
-    page = found
+    page = entry.page = found
     if m.node(page) == entry.node:
         return m.node(page)
     get_page(m, page, m.current)
@@ -264,7 +293,6 @@ def isolate_entry(
     elif isolate_lru_page(m, page, m.current):
         rc = not_isolated(m, page, entry, queued)
     put_page(m, page, m.current)
-    entry.page = page
     return rc
 
 
@@ -275,14 +303,18 @@ def look_up(m: MachineState, mm: int, entry: PageToNode) -> int:
     """
     vma = find_vma(m, mm, entry.address)
     if vma is None:
-        return decide_entry(m, entry.entry, -EFAULT, "hole", **neighbours(vmas_of(m, mm), entry.address))
+        around = neighbours(vmas_of(m, mm), entry.address)
+        seen = m.kernel.holes_are_seen or "above" not in around
+        return decide_entry(m, entry.entry, -EFAULT if seen else -ENOENT, "hole", **around)
     pte = pte_at(m, vma, entry.address).value
     if pte & PTE_TYPE != PTE_PRESENT:
         facts = {"file": space_of(m, vma.file).name} if vma.file else {}
-        return decide_entry(m, entry.entry, -ENOENT, why_not_present(vma, pte), vma=(vma.start, vma.end), **facts)
+        row = why_not_present(vma, pte)
+        value = m.kernel.untouched_status if row == "untouched" else -ENOENT
+        return decide_entry(m, entry.entry, value, row, vma=(vma.start, vma.end), **facts)
     page = pte >> PTE_PFN
     if m.flags[page] & PG_RESERVED:
-        return decide_entry(m, entry.entry, -EFAULT, "zero", page=page)
+        return decide_entry(m, entry.entry, m.kernel.zero_page_status, "zero", page=page)
     return page
 
 
@@ -302,14 +334,15 @@ def why_not_present(vma: VmAreaStruct, pte: int) -> str:
 
 @kernel_function
 def shared_by(m: MachineState, page: int) -> tuple[str, ...]:
-    """The names of the processes that map a page if it is shared: mapped in two mm's or more. (The code of 2006
-    counts PTEs instead.)
+    """The names of the processes that map a page if it is shared: mapped in two mm's or more, or, where the kernel
+    counts PTEs, by two of them.
     """
     if m.mapcount[page] < 2:
         return ()
     mms = mms_that_map(m, page)
     pids = sorted(process.pid for mm in mms for process in processes_of(m, mm))
-    return tuple(process_name(m, pid) for pid in pids) if len(mms) > 1 else ()
+    shared = len(mms) > 1 or not m.kernel.shared_by_mm
+    return tuple(process_name(m, pid) for pid in pids) if shared else ()
 
 
 def not_isolated(m: MachineState, page: int, entry: PageToNode, queued: dict[int, PageToNode]) -> int:
@@ -324,15 +357,15 @@ def not_isolated(m: MachineState, page: int, entry: PageToNode, queued: dict[int
 
 @kernel_function
 def new_page_node(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
-    """The new_page_t of move_pages(): a page on the node that the entry asked for, and no other; result points to its
-    status.
+    """The new_page_t of move_pages(): a page on the node that the entry asked for, and, in most kernels, no other;
+    result points to its status.
     """
-    queued, outcome = private
-    entry = queued[page]
+    entry_of, outcome = private
+    entry = entry_of[page]
     m.costs.scanned += entry.entry + 1
     result.point_to(outcome, entry.entry)
     newpage = alloc_pages_node(m, entry.node)
-    if newpage is None:
+    if newpage is None and m.kernel.this_node_only:
         allowed = mems_allowed(m)
         forbidden = allowed is not None and entry.node not in allowed
         decide_page(

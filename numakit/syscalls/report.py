@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from numakit.abi import EAGAIN
 from numakit.kernels.functions import kernel_function
+from numakit.machine.bug import KernelBug
 from numakit.machine.costs import Costs
 from numakit.machine.process import TaskStruct
 from numakit.machine.state import MachineState
@@ -23,11 +24,11 @@ from numakit.timeline.task import Steps
 
 
 class Report(NamedTuple):
-    """``ret`` and why; ``status`` as user memory holds it (None: the kernel wrote nothing); a verdict for each entry
-    that was decided (None: the call ended before).
+    """``ret`` and why (None: the kernel hit a BUG); ``status`` as user memory holds it (None: the kernel wrote
+    nothing); a verdict for each entry that was decided (None: the call ended before).
     """
 
-    ret: int
+    ret: int | None
     why: Verdict
     status: tuple[int | None, ...]
     verdicts: tuple[Verdict | None, ...]
@@ -46,19 +47,28 @@ def report_move_pages(
     flags: int,
 ) -> Steps[Report]:
     """Make the call sys_move_pages() and report on it."""
-    ret = yield from sys_move_pages(m, caller, pid, nr_pages, pages, nodes, status, flags)
-    why = take_verdict(m, "return", m.current)
-    assert why is not None, "a call has to say why it returns what it returns"
+    ret: int | None = None
+    try:
+        ret = yield from sys_move_pages(m, caller, pid, nr_pages, pages, nodes, status, flags)
+        why = why_it_returned(m)
+    except KernelBug as bug:
+        why = Verdict(0, "bug", (("what", str(bug)),))
     record: CallRecord | None = m.table.get(("call", m.current))
     shown = min(nr_pages, len(pages) if not isinstance(pages, UserArray) else pages.length)
     verdicts: tuple[Verdict | None, ...] = (None,) * shown
+    stored: tuple[int | None, ...] | None = None
     if record is not None:
         verdicts = tuple(entry_verdict(m, record, entry) for entry in range(len(record.addresses)))
         m.put(("call", m.current), None)
         m.drop_array(record.outcome)
         m.drop_array(record.queued)
-    if status is None:
-        written = tuple(v.value if v is not None and ret >= 0 else None for v in verdicts)
+        if record.stored is not None:
+            stored = tuple(None if value == UNSET else value for value in m.arrays[record.stored])
+            m.drop_array(record.stored)
+    if stored is not None:
+        written = stored
+    elif status is None:
+        written = tuple(v.value if v is not None and ret is not None and ret >= 0 else None for v in verdicts)
     else:
         number = min(status.length, shown)
         left_alone = not_written(why, number)
@@ -66,11 +76,18 @@ def report_move_pages(
     return Report(ret, why, written, verdicts, replace(m.costs))
 
 
+def why_it_returned(m: MachineState) -> Verdict:
+    """The verdict that the acting task's call left for its return code."""
+    why = take_verdict(m, "return", m.current)
+    assert why is not None, "a call has to say why it returns what it returns"
+    return why
+
+
 def not_written(why: Verdict, number: int) -> Container[int]:
     """The elements of status[] that the call left alone: all ``number`` of them if it failed before it copied any."""
     if why.row == "status-unwritable":
         return frozenset(why.fact["entries"])
-    return range(number) if why.value < 0 else ()
+    return range(number) if why.value < 0 or why.row == "bug" else ()
 
 
 def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | None:
@@ -91,10 +108,14 @@ def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | 
 def report_migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: NewPage, private: Any) -> Steps[Report]:
     """Call migrate_pages() inside the kernel and report on it: the verdicts are those on the pages, in their order."""
     nodes = [m.node(page) for page in pages]
-    ret = yield from migrate_pages(m, pages, get_new_page, private)
+    try:
+        ret = yield from migrate_pages(m, pages, get_new_page, private)
+    except KernelBug as bug:
+        return Report(None, Verdict(0, "bug", (("what", str(bug)),)), (), (), replace(m.costs))
     verdicts = []
     for page, node in zip(pages, nodes, strict=True):
         verdict = take_verdict(m, "page verdict", m.current, page) or Verdict(0, "moved", (("page", page),))
         told = m.kernel.busy_status if verdict.value == -EAGAIN else verdict.value
         verdicts.append(Verdict(told, verdict.row, (*verdict.facts, ("origin", node))))
-    return Report(ret, Verdict(ret, "stayed" if ret else "all-moved"), (), tuple(verdicts), replace(m.costs))
+    row = "no-new-page" if ret < 0 else "stayed" if ret else "all-moved"
+    return Report(ret, Verdict(ret, row), (), tuple(verdicts), replace(m.costs))

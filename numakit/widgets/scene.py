@@ -268,7 +268,7 @@ def moment_rows(reading: Reading, step: int) -> Iterable[MomentRow]:
     pipeline = any(moment.number in PIPELINE for moment in reading.moments)
     for moment in MOMENTS:
         met = moment in reading.at_moment
-        if met or (pipeline and moment.number in PIPELINE):
+        if met or (pipeline and moment.number in PIPELINE and not moment.served_by):
             state = "passed" if moment in passed else "ahead" if met or not reading.finished else "never"
             yield MomentRow(moment, "current" if moment is current else state)
 

@@ -298,6 +298,6 @@ def test_a_negative_return_leaves_the_status_array_alone(shell: Process, area: V
     before = shell.read(status.address)
     for nodes in ([0, 0], [1, 9]):
         result = shell.move_pages(0, area, nodes, status=status)
-        assert result.ret < 0
+        assert result.ret in (-ENOENT, -ENODEV)
         assert result.status == [None, None]
         assert shell.read(status.address) == before
