@@ -1,6 +1,7 @@
 """Numbers and names that the kernel shares with programs: errno, flags, modes, sizes. Imports nothing.
 
-Sources: include/linux/mempolicy.h and include/asm-generic/errno-base.h of Linux 2.6.18; move_pages(2), mbind(2).
+Sources: include/linux/mempolicy.h, include/asm-generic/errno-base.h and errno.h of Linux 2.6.18; move_pages(2),
+mbind(2).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ EFAULT = 14
 EBUSY = 16
 ENODEV = 19
 EINVAL = 22
+ENOSYS = 38
 
 #: errno -> (name, the kernel's own short text)
 ERRNO = {
@@ -50,6 +52,7 @@ ERRNO = {
     EBUSY: ("EBUSY", "device or resource busy"),
     ENODEV: ("ENODEV", "no such device"),
     EINVAL: ("EINVAL", "invalid argument"),
+    ENOSYS: ("ENOSYS", "function not implemented"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from numakit.version import __version__
 
 if TYPE_CHECKING:
+    from numakit.explain.causes import Where
     from numakit.topology import Topology
 
 REFUSED, ABSENT, UNWRITTEN = 1, 3, 4
@@ -28,7 +30,14 @@ Exit status:
 Errors are one line on standard error.
 """
 
+EXIT_STATUS_OF_EXPLAIN = """\b
+Exit status:
+  0  all went well
+  2  wrong arguments: a number that no call answers, or an unknown kernel
+"""
+
 SHELLS = ("bash", "zsh", "fish")
+CALLS = ("move_pages", "migrate_pages", "mbind", "set_mempolicy", "get_mempolicy")
 SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -52,6 +61,42 @@ class MachineName(click.ParamType[str]):
         names = [name for name in ("host", *Topology.presets(), *Topology.dumps()) if name.startswith(incomplete)]
         # First, since click's script for bash forgets at a file all names before it.
         return [CompletionItem(incomplete, type="file"), *map(CompletionItem, names)]
+
+
+class NumberName(click.ParamType[str]):
+    """A number, or the name of an errno; the shell completes names."""
+
+    name = "number"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so."""
+        from numakit.explain.causes import UNWRITTEN
+        from numakit.explain.number import ERRNOS
+
+        return [CompletionItem(name) for name in (*ERRNOS, UNWRITTEN) if name.startswith(incomplete)]
+
+
+class KernelName(click.ParamType[str]):
+    """A kernel of the table, or a release; the shell completes those of the table."""
+
+    name = "kernel"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The kernels that begin so."""
+        from numakit.explain.causes import KERNEL_NAMES
+
+        return [CompletionItem(name) for name in (*KERNEL_NAMES, "running", "all") if name.startswith(incomplete)]
+
+
+class NumberCommand(click.Command):
+    """A command whose argument may be -13 or -EACCES, which click would take for options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put negative numbers behind everything else, where they cannot be options."""
+        numbers = [word for word in args if re.fullmatch(r"-(\d+|E[A-Z0-9]+)", word)]
+        if numbers and "--" not in args:
+            args = [*(word for word in args if word not in numbers), "--", *numbers]
+        return super().parse_args(ctx, args)
 
 
 class ByteCount(click.ParamType[int]):
@@ -135,6 +180,34 @@ def topology(
     for path, what in ((draw, "draw_topology"), (distances, "draw_distances")):
         if path is not None:
             _draw(found, path, what, theme)
+
+
+@main.command(cls=NumberCommand, epilog=EXIT_STATUS_OF_EXPLAIN)
+@click.argument("number", type=NumberName())
+@click.option("--kernel", type=KernelName(), default="running", help="seed, 6.1 ..., any release, or all.")
+@click.option("--call", type=click.Choice(CALLS), help="Only as an answer of this call.")
+@click.option("--status", "where", flag_value="status", help="Only as the status of an entry.")
+@click.option("--return", "where", flag_value="return", help="Only as the return value.")
+def explain(number: str, kernel: str, call: str | None, where: Where | None) -> None:
+    """Explain a number that move_pages(2) and its relatives have answered.
+
+    \b
+    numakit explain -13               a status, or a return value, of the kernel that runs
+    numakit explain EACCES --status   the same by its name, as a status only
+    numakit explain +3                a return value: pages that stayed
+    numakit explain unwritten         a status that still is what it was before the call
+    numakit explain -14 --kernel 6.1  as another kernel means it
+
+    Each cause comes with how to tell it from the others, and what to do. The kernel is the one of the table that is
+    nearest to the running one; off Linux, all of them.
+    """
+    from numakit.explain import explain_number
+
+    try:
+        explanation = explain_number(number, kernel, call, where)
+    except ValueError as error:
+        raise click.UsageError(" ".join(str(error).split())) from error
+    click.echo(explanation.text(min(100, shutil.get_terminal_size((100, 24)).columns)))
 
 
 @main.command(epilog=EXIT_STATUS)

@@ -9,6 +9,7 @@ from typing import Any
 
 from numakit.abi import errno_name
 from numakit.explain.entries import explain_entry
+from numakit.explain.number import causes_in_words, causes_on, rows_in_words
 from numakit.explain.returns import explain_return
 from numakit.machine.costs import Costs
 from numakit.machine.verdicts import Verdict
@@ -29,6 +30,9 @@ class Result:
     ``status``: what user memory holds, None where the kernel wrote nothing.
     ``outcome``: what was decided for each entry, written or not (None: the call ended before). ``addresses``: pages[]
     as far as it was read.
+
+    A real kernel notes no reasons: ``why`` and the verdicts are None then, ``kernel`` is its release, and all causes
+    that a number has there are told.
     """
 
     call: str
@@ -36,14 +40,15 @@ class Result:
     status: list[int | None]
     outcome: list[int | None]
     addresses: tuple[int, ...] = field(repr=False)
-    why: Verdict = field(repr=False)
+    why: Verdict | None = field(repr=False)
     verdicts: tuple[Verdict | None, ...] = field(repr=False)
     costs: Costs = field(default_factory=Costs, repr=False)
+    kernel: str = field(default="", repr=False)
 
     @property
     def row(self) -> str:
-        """The row of the table of return codes that the call ended in."""
-        return self.why.row
+        """The row of the table of return codes that the call ended in; empty where the kernel noted none."""
+        return self.why.row if self.why else ""
 
     @property
     def rows(self) -> list[str | None]:
@@ -59,11 +64,33 @@ class Result:
         """Why the call returned what it returned or, with ``i``, why entry i got its status: plain sentences."""
         if i is None:
             returned = f"returned {errno_name(self.ret)}" if self.ret is not None else "never returned"
-            return f"{self.call} {returned}. {explain_return(self.why)}"
-        verdict = self.verdicts[self._entry(i)]
-        value = "nothing" if verdict is None else errno_name(verdict.value)
+            return f"{self.call} {returned}. {self._why_returned()}"
+        decided = self.outcome[self._entry(i)]
+        value = "nothing" if decided is None else errno_name(decided)
         where = f" ({self.addresses[i]:#x})" if i < len(self.addresses) else ""
-        return f"Entry {i}{where}: {value}. {explain_entry(verdict)}"
+        return f"Entry {i}{where}: {value}. {self._why_decided(i)}"
+
+    def _why_returned(self) -> str:
+        if self.why is None:
+            assert self.ret is not None, "a real kernel has no BUG to tell of"
+            return causes_in_words(causes_on(self.ret, self.kernel, "return", self.call.partition("(")[0]))
+        return explain_return(self.why)
+
+    def _why_decided(self, i: int) -> str:
+        if not self.kernel:
+            return explain_entry(self.verdicts[i])
+        value = self.outcome[i]
+        if value is not None and value >= 0:
+            return "That is the node on which the page is now."
+        return causes_in_words(causes_on(value, self.kernel, "status"))
+
+    def _row_of_table(self, i: int) -> tuple[str, str]:
+        """Cause and why; where the kernel noted none, the causes there can be: explain(i) tells them apart."""
+        verdict, value = self.verdicts[i], self.outcome[i]
+        if not self.kernel or (value is not None and value >= 0):
+            return verdict.row if verdict else "", self._why_decided(i)
+        causes = causes_on(value, self.kernel, "status")
+        return rows_in_words(causes), "explain(i) tells them apart" if len(causes) > 1 else self._why_decided(i)
 
     def _entry(self, i: int) -> int:
         if not isinstance(i, int) or not 0 <= i < len(self.verdicts):
@@ -73,10 +100,10 @@ class Result:
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
-        for i, verdict in enumerate(self.verdicts[:SHOWN_ENTRIES]):
+        for i in range(min(len(self.verdicts), SHOWN_ENTRIES)):
             address = f"{self.addresses[i]:#x}" if i < len(self.addresses) else ""
             status = _status_text(self.status[i] if i < len(self.status) else None)
-            rows.append((str(i), address, status, verdict.row if verdict else "", explain_entry(verdict)))
+            rows.append((str(i), address, status, *self._row_of_table(i)))
         return rows
 
     def summary(self) -> str:
@@ -97,7 +124,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         head = ("entry", "address", "status", "cause", "why")
-        return html_table(f"{self.summary()}. {explain_return(self.why)}", head, self._rows())
+        return html_table(f"{self.summary()}. {self._why_returned()}", head, self._rows())
 
 
 @dataclass(frozen=True, repr=False)
