@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from numakit.explain.causes import cure
 from numakit.machine.verdicts import Verdict
 
 Facts = dict[str, Any]
@@ -39,9 +40,7 @@ def _not_present(what: str) -> Callable[[Facts, int], str]:
 def _shared(fact: Facts, value: int) -> str:
     return (
         f"Page {fact['page']} is mapped by {listed(fact['sharers'])}, and MPOL_MF_MOVE moves only what one process "
-        "maps alone. "
-        "Ask for MPOL_MF_MOVE_ALL (it needs CAP_SYS_NICE), or let the others unmap the page or write to it (copy "
-        "on write)."
+        f"maps alone. {cure('shared')}"
     )
 
 
@@ -84,8 +83,7 @@ def _mlocked(fact: Facts, value: int) -> str:
     start, end = fact["area"]
     return (
         f"{listed(fact['processes'])} has mlocked the area {start:#x}-{end:#x}, which maps this page at "
-        f"{fact['address']:#x}; "
-        "this kernel does not move what is locked in memory. munlock the area first, and mlock it again afterwards."
+        f"{fact['address']:#x}; this kernel does not move what is locked in memory. {cure('mlocked')}"
     )
 
 
@@ -93,7 +91,7 @@ def _driver(fact: Facts, value: int) -> str:
     start, end = fact["area"]
     return (
         f"The area {start:#x}-{end:#x} of {listed(fact['processes'])}, which maps this page at {fact['address']:#x}, was made by "
-        f"the mmap of {fact['driver']}, which has locked it in memory (VM_LOCKED). The driver has to let go: munlock would clear the flag behind the driver's back."
+        f"the mmap of {fact['driver']}, which has locked it in memory (VM_LOCKED). {cure('driver')}"
     )
 
 
@@ -156,7 +154,7 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     "migrating": _not_present("another call is moving it just now (its PTE is a migration entry). Call again."),
     "zero": lambda fact, value: (
         f"The address was only read so far, so it shows page {fact['page']}, the zero page that all processes share. "
-        "It is never moved. Write to the address and it gets a frame of its own."
+        f"It is never moved. {cure('zero')}"
     ),
     "there": lambda fact, value: f"The page already was on node {value} when this entry was looked up: there was nothing to move.",
     "here": lambda fact, value: f"The page is on node {value}. This was a query, so nothing was moved.",
@@ -168,8 +166,7 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     ),
     "duplicate": lambda fact, value: (
         f"Entry {fact['earlier']} of the same call names the same page ({fact['page']}) and had queued it already; "
-        "a page "
-        "can be isolated only once. The answer for the page is that of the earlier entry. Name each page once."
+        f"a page can be isolated only once. {cure('duplicate')}"
     ),
     "off-lru": _off_lru,
     "full": _full,

@@ -5,7 +5,7 @@ The number comes from a kernel that notes no reasons, so there may be several: :
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 import sys
 import textwrap
@@ -62,11 +62,11 @@ class Explanation:
         if not self.causes:
             lines += ["", *wrapped(f"No cause of {self.value} is known there.", width)]
         for head, causes in grouped(self.causes):
-            lines += ["", head, "-" * len(head)]
+            lines += heading(head, width)
             for number, cause in enumerate(causes, 1):
                 lines += ["", *self._told(number, cause, width)]
         for head, told in self._differences():
-            lines += ["", head, "-" * len(head)]
+            lines += heading(head, width)
             for line in told:
                 lines += wrapped(line, width, "* ", "  ")
         return "\n".join(lines)
@@ -160,7 +160,7 @@ def explain_number(
 
 def running_kernel() -> str | None:
     """The release of the Linux that runs, as uname -r has it; None on other systems."""
-    return platform.release() if sys.platform == "linux" else None
+    return os.uname().release if sys.platform == "linux" else None
 
 
 def parsed(value: int | str) -> dict[Where, Number]:
@@ -168,22 +168,27 @@ def parsed(value: int | str) -> dict[Where, Number]:
     word = str(value).strip()
     if word.lower() == UNWRITTEN:
         return {"status": UNWRITTEN}
-    if name := re.fullmatch(r"-?(E[A-Z0-9]+)", word.upper()):
+    name = re.fullmatch(r"-?(E[A-Z0-9]+)", word.upper())
+    number = None
+    if name is not None:
         number = ERRNOS.get(name[1])
-    else:
-        number = int(word) if re.fullmatch(r"[+-]?\d{1,19}", word) else None
-    if number is not None and not isinstance(value, bool):
-        if number > 0:
-            is_node = number < MAX_NUMNODES and not word.startswith("+")
-            return {"status": NODE, "return": COUNT} if is_node else {"return": COUNT}
-        if number == 0:
-            return {"status": 0, "return": 0}
-        if -number in ERRNO:
-            return {"status": number, "return": number}
-    raise ValueError(
-        f"value={value!r}: no call answers that; there are {', '.join(map(number_name, ERRNOS.values()))}, 0, node ids and "
-        f"counts above 0. A status of another value was never written: ask for '{UNWRITTEN}'"
-    )
+    elif re.fullmatch(r"[+-]?\d{1,19}", word) and not isinstance(value, bool):
+        number = int(word)
+    found = {} if number is None else places(number)
+    if not found:
+        known = ", ".join(map(number_name, ERRNOS.values()))
+        raise ValueError(
+            f"value={value!r}: no call answers that; there are {known}, 0, node ids and counts above 0. A status of "
+            f"another value was never written: ask for '{UNWRITTEN}'"
+        )
+    return {"return": COUNT} if word.startswith("+") and number else found
+
+
+def places(number: int) -> dict[Where, Number]:
+    """Where a number can stand, and as what; nowhere if no call answers it."""
+    if number > 0:
+        return {"status": NODE, "return": COUNT} if number < MAX_NUMNODES else {"return": COUNT}
+    return {"status": number, "return": number} if number == 0 or -number in ERRNO else {}
 
 
 def answers(cause: Cause, number: Number | None) -> bool:
@@ -262,6 +267,12 @@ def grouped(causes: Sequence[Cause]) -> Iterator[tuple[str, list[Cause]]]:
         yield f"As the {PLACES[members[0].where]} of {members[0].called}", members
 
 
+def heading(text: str, width: int) -> list[str]:
+    """A heading with a line below it, after an empty one."""
+    lines = wrapped(text, width)
+    return ["", *lines, "-" * max(map(len, lines))]
+
+
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
     """Lines of at most ``width`` columns; words, paths and flags are not broken."""
     return textwrap.wrap(
@@ -274,9 +285,9 @@ def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> 
     )
 
 
-def causes_on(number: Number | None, kernel: str, where: Where, call: str = "move_pages") -> list[Cause]:
+def causes_on(number: int | None, kernel: str, where: Where, call: str = "move_pages") -> list[Cause]:
     """The causes of a number on the kernel nearest to a release. None is a status that was not written."""
-    asked = UNWRITTEN if number is None else parsed(number)[where]
+    asked = UNWRITTEN if number is None else places(number).get(where)
     named = nearest(kernel, SPANS)
     return [c for c in CAUSES if c.where == where and call in c.calls and answers(c, asked) and c.on(named)]
 

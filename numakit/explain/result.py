@@ -77,9 +77,9 @@ class Result:
         return explain_return(self.why)
 
     def _why_decided(self, i: int) -> str:
-        if not self.kernel:
-            return explain_entry(self.verdicts[i])
-        value = self.outcome[i]
+        verdict, value = self.verdicts[i], self.outcome[i]
+        if verdict is not None or not self.kernel:
+            return explain_entry(verdict)
         if value is not None and value >= 0:
             return "That is the node on which the page is now."
         return causes_in_words(causes_on(value, self.kernel, "status"))
@@ -87,7 +87,7 @@ class Result:
     def _row_of_table(self, i: int) -> tuple[str, str]:
         """Cause and why; where the kernel noted none, the causes there can be: explain(i) tells them apart."""
         verdict, value = self.verdicts[i], self.outcome[i]
-        if not self.kernel or (value is not None and value >= 0):
+        if verdict is not None or not self.kernel or (value is not None and value >= 0):
             return verdict.row if verdict else "", self._why_decided(i)
         causes = causes_on(value, self.kernel, "status")
         return rows_in_words(causes), "explain(i) tells them apart" if len(causes) > 1 else self._why_decided(i)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from numakit.explain.causes import cure
 from numakit.explain.entries import Facts, listed
 from numakit.machine.verdicts import Verdict
 
@@ -87,8 +88,7 @@ RETURNS: dict[str, Callable[[Facts], str]] = {
     f"(the limit is {fact['limit']}). Is nr_pages negative, or not set? {BEFORE}",
     "no-array": lambda fact: (
         f"The kernel needs an array of {fact['wanted']} bytes for {fact['nr_pages']} pages, and only {fact['free']} "
-        "bytes are free. "
-        f"Call several times with fewer pages. {BEFORE}"
+        f"bytes are free. {cure('no-array')} {BEFORE}"
     ),
     "pages-unreadable": _unreadable("pages"),
     "nodes-unreadable": _unreadable("nodes"),

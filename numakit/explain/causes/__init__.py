@@ -13,6 +13,12 @@ from numakit.explain.causes.span import KERNEL_NAMES, UnknownKernel
 #: In the order in which a kernel decides, those of a status first.
 CAUSES: tuple[Cause, ...] = (*statuses.CAUSES, *move_pages.CAUSES, *migrate_pages.CAUSES, *mempolicies.CAUSES)
 
+
+def cure(row: str) -> str:
+    """What to do about a row, where it is the same whoever tells it."""
+    return next(cause.cure for cause in CAUSES if cause.row == row)
+
+
 __all__ = [
     "CALLS",
     "CAUSES",
@@ -24,5 +30,6 @@ __all__ = [
     "Number",
     "UnknownKernel",
     "Where",
+    "cure",
     "number_name",
 ]

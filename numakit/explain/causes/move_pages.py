@@ -129,7 +129,7 @@ SIZE = (
         -E2BIG,
         "nr_pages is so large that the size of the kernel's array for it could not be counted in bytes.",
         "nr_pages is above 768614336404564648 (on 32 bits above 268435453): it is negative, or was never set.",
-        "Check nr_pages.",
+        "Check nr_pages: it is a count of entries.",
         "seed 742755a..2.6.28",
         RETURN,
     ),

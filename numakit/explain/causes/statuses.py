@@ -109,7 +109,7 @@ LOOKED_UP = (
         -EFAULT,
         "The address was only read so far and shows the zero page, which all processes share.",
         "/proc/PID/maps has the area; bit 63 of pagemap is 1, but Rss in smaps does not count the page.",
-        "Write to the address: it gets a page of its own.",
+        "Write to the address and it gets a frame of its own.",
         "seed 4.3..",
     ),
     Cause(
@@ -117,7 +117,7 @@ LOOKED_UP = (
         -ENOENT,
         "The address was only read so far and shows the zero page, which all processes share. (The text of 2006 says -EFAULT.)",
         "The address was read, never written; after one write the answer is a node.",
-        "Write to the address: it gets a page of its own.",
+        "Write to the address and it gets a frame of its own.",
         "742755a..2.6.23 2.6.32..4.2",
     ),
     Cause(
@@ -149,7 +149,7 @@ LOOKED_UP = (
         "processes, all releases count PTEs, so twice in one process is enough.)",
         "The area has Shared_Clean or Shared_Dirty above 0 in /proc/PID/smaps, or mapmax=2 and more in numa_maps; who else maps the "
         "file: grep its inode in /proc/*/maps. After fork() it is the child.",
-        "Use MPOL_MF_MOVE_ALL (it needs CAP_SYS_NICE), or let the others write to the page or unmap it.",
+        "Ask for MPOL_MF_MOVE_ALL (it needs CAP_SYS_NICE), or let the others unmap the page or write to it (copy on write).",
     ),
     Cause(
         "maybe-shared",
@@ -174,7 +174,7 @@ LOOKED_UP = (
         "An earlier entry of the same call names the same page and has taken it off the LRU list already.",
         "Round all addresses of the call down to pages: one stands there twice. (Since 5.13 only within a row of entries with one target; "
         "else the page moves twice.)",
-        "Name each page once. The answer for the page is that of the earlier entry.",
+        "The answer for the page is that of the earlier entry. Name each page once.",
     ),
     Cause(
         "same-folio",
@@ -225,7 +225,7 @@ MIGRATED = (
         -EPERM,
         "A driver's mmap has locked the area in memory (VM_LOCKED).",
         "/proc/PID/maps names the driver's file in /dev at the address, and VmLck does not count what mlock() did.",
-        "The driver has to let go: munlock would clear the flag behind its back.",
+        "The driver has to let go: munlock would clear the flag behind the driver's back.",
         "seed 742755a..742755a",
     ),
     Cause(
