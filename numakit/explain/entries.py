@@ -159,7 +159,7 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     "there": lambda fact, value: f"The page already was on node {value} when this entry was looked up: there was nothing to move.",
     "here": lambda fact, value: f"The page is on node {value}. This was a query, so nothing was moved.",
     "shared": _shared,
-    "first-match": lambda fact, value: (
+    "own-node": lambda fact, value: (
         f"Entry {fact['earlier']} of the same call names the same page, and this kernel looks for the entry of a page from the "
         "beginning of the list: it found that one, moved the page to where that one asked for, and wrote the status there. The 0 "
         "here was written before the move and says nothing, not even node 0. Name each page once."
@@ -185,6 +185,10 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     "writeback": lambda fact, value: "The page was being written to disc. Call again later.",
     "mapped": lambda fact, value: f"{fact['ptes']} PTEs still mapped the page after unmapping: it was touched meanwhile. Call again.",
     "truncated": lambda fact, value: "The file was truncated, and the page is no longer in its page cache.",
+    "elsewhere": lambda fact, value: (
+        f"The node asked for had no free frame, or the caller's cpuset does not allow it, so the page was moved to node {value}, the next "
+        "one of that node's zonelist. This kernel does not insist."
+    ),
     "moved": lambda fact, value: (
         f"The page was moved to node {value}: its contents lie in another frame there, at the same virtual address."
         if value >= 0 and "origin" not in fact

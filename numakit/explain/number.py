@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby
 
 from numakit.abi import ERRNO, MAX_NUMNODES
@@ -105,7 +106,7 @@ class Explanation:
             for title, causes in grouped(self.causes)
         ]
         tables += [html_table(title, ("cause",), [(line,) for line in told]) for title, told in self._differences()]
-        return html_table(" ".join((self.title, *self.notes)), (), ()) + "".join(tables)
+        return f"<p>{escape(' '.join((self.title + '.', *self.notes)))}</p>" + "".join(tables)
 
 
 def explain_number(

@@ -85,12 +85,12 @@ class Result:
         return causes_in_words(causes_on(value, self.kernel, "status"))
 
     def _row_of_table(self, i: int) -> tuple[str, str]:
-        """Cause and why; where the kernel noted none, the causes there can be: explain(i) tells them apart."""
+        """Cause and why; where the kernel noted none, the causes there can be."""
         verdict, value = self.verdicts[i], self.outcome[i]
         if verdict is not None or not self.kernel or (value is not None and value >= 0):
             return verdict.row if verdict else "", self._why_decided(i)
         causes = causes_on(value, self.kernel, "status")
-        return rows_in_words(causes), "explain(i) tells them apart" if len(causes) > 1 else self._why_decided(i)
+        return rows_in_words(causes), f"explain({i}) tells them apart" if len(causes) > 1 else self._why_decided(i)
 
     def _entry(self, i: int) -> int:
         if not isinstance(i, int) or not 0 <= i < len(self.verdicts):

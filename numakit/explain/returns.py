@@ -53,6 +53,12 @@ def _status_unwritable(fact: Facts) -> str:
 
 
 def _ok(fact: Facts) -> str:
+    if "lazily" in fact:
+        return (
+            "Every page that was queued for moving has moved. Entries that were decided otherwise have their own status."
+            if fact["queued"]
+            else "No page had to be moved; status[] says why, for each entry."
+        )
     if not fact["queued"]:
         return (
             "The call went through, but no page was queued for moving: what would have had to move was busy when it was "
@@ -62,6 +68,35 @@ def _ok(fact: Facts) -> str:
         "The call went through: at least one page was queued for moving. 0 does not mean that every page moved: "
         "look at each element of status[]."
     )
+
+
+def _full(fact: Facts) -> str:
+    if "node" in fact:
+        return (
+            f"Node {fact['node']} had no free frame for a page of the batch, entries {fact['entries'][0]} to {fact['entries'][1] - 1}. The "
+            "call ended there; earlier batches have moved and have their statuses, this one has none, whatever moved of it."
+        )
+    if "queued" in fact:
+        return (
+            f"For one of the {fact['queued']} pages that were to be moved no node had a free frame. This kernel stops there: pages "
+            "before it have moved, the others have not, and status[] was not written. A query tells where the pages are."
+        )
+    return "get_new_page had no page for one of them, and this kernel stops there: pages before it have moved, the others not."
+
+
+def _stayed(fact: Facts) -> str:
+    if "queued" in fact:
+        return (
+            f"{fact['queued']} pages were queued for moving, and so many of them, the number returned, did not move. The manual page of "
+            "that time knew no positive return. Every element of status[] was written and says which page, and why."
+        )
+    if "stayed" in fact:
+        return (
+            f"{fact['stayed']} pages did not move, or were not tried any more because the call ended there. No entry of the batch in "
+            "which that happened has a status, not even those that moved: fill status[] with a value of your own before the call, "
+            "and ask again with a query."
+        )
+    return "So many pages were not moved; they are back on the LRU. explain(i) tells why page i stayed."
 
 
 RETURNS: dict[str, Callable[[Facts], str]] = {
@@ -103,34 +138,13 @@ RETURNS: dict[str, Callable[[Facts], str]] = {
         "All nodes are checked before any page is moved: nothing was moved and status[] was not written."
     ),
     "status-unwritable": _status_unwritable,
-    "all-queued-moved": lambda fact: (
-        "Every page that was queued for moving has moved. Entries that were decided otherwise have their own status."
-        if fact["queued"] else "No page had to move; status[] says why, for each entry."
-    ),
-    "not-all-moved": lambda fact: (
-        f"{fact['stayed']} pages did not move, or were not tried any more because the call ended there. No entry of the batch in "
-        "which that happened has a status, not even those that moved: fill status[] with a value of your own before the call, "
-        "and ask again with a query."
-    ),
-    "batch-without-memory": lambda fact: (
-        f"Node {fact['node']} had no free frame for a page of the batch. The call ended there; earlier batches have moved and have "
-        "their statuses, this one has none, whatever moved of it."
-    ),
-    "no-memory": lambda fact: (
-        f"For one of the {fact['queued']} pages that were to be moved no node had a free frame. This kernel stops there: pages before "
-        "it have moved, the others have not, and status[] was not written. A query tells where the pages are."
-    ),
-    "some-stayed": lambda fact: (
-        f"{fact['queued']} pages were queued for moving, and so many of them, the number returned, did not move. The manual page of "
-        "that time knew no positive return. Every element of status[] was written and says which page, and why."
-    ),
+    "full": _full,
     "bug": lambda fact: (
         f"The kernel hit a BUG: {fact['what']}. There is no return code: the call never comes back, what it held is held for ever. "
         "This machine makes no further calls until it is stepped back (run.back(), run.first())."
     ),
     "all-moved": lambda fact: "Every page was moved, or freed by its last user meanwhile.",
-    "no-new-page": lambda fact: "get_new_page had no page for one of them, and this kernel stops there: pages before it have moved, the others not.",
-    "stayed": lambda fact: "So many pages were not moved; they are back on the LRU. explain(i) tells why page i stayed.",
+    "stayed": _stayed,
 }  # fmt: skip
 
 

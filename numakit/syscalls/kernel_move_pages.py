@@ -216,8 +216,8 @@ def do_pages_move(
         rc = rc if rc < 0 else moved
     lru_cache_enable(m)
     if rc > 0:
-        return because(m, rc, "not-all-moved", stayed=rc)
-    return rc or because(m, 0, "all-queued-moved", queued=sum(page > 0 for page in answers.queued))
+        return because(m, rc, "stayed", stayed=rc)
+    return rc or because(m, 0, "ok", lazily=True, queued=sum(page > 0 for page in answers.queued))
 
 
 @kernel_function
@@ -296,7 +296,7 @@ def move_pages_and_store_status(
     if rc > 0:
         return rc + nr_pages - i
     if rc < 0:
-        return because(m, rc, "batch-without-memory", node=node, entries=(start, i))
+        return because(m, rc, "full", node=node, entries=(start, i))
     return (yield from store_status(m, answers, start, node, i - start))
 
 

@@ -244,11 +244,11 @@ def do_move_pages(m: MachineState, mm: int, entries: list[PageToNode], outcome: 
         stayed = yield from migrate_pages(m, list(queued), new_page_node, (where, outcome))
     up_mmap_sem(m, mm)
     if stayed < 0:
-        return because(m, stayed, "no-memory", queued=len(queued))
+        return because(m, stayed, "full", queued=len(queued))
     if not queued and not (m.kernel.busy_is_an_answer and any(answer == -EBUSY for answer in outcome)):
         return because(m, -ENOENT, "nothing", entries=len(entries))
     if stayed and m.kernel.returns_what_stayed:
-        return because(m, stayed, "some-stayed", queued=len(queued))
+        return because(m, stayed, "stayed", stayed=stayed, queued=len(queued))
     return because(m, 0, "ok", queued=len(queued))
 
 
@@ -266,7 +266,7 @@ def entries_by_first_match(
             first.setdefault(entry.page, entry)
     for page, entry in queued.items():
         if first[page] is not entry:
-            m.set(outcome, entry.entry, decide_entry(m, entry.entry, 0, "first-match", earlier=first[page].entry))
+            m.set(outcome, entry.entry, decide_entry(m, entry.entry, 0, "own-node", earlier=first[page].entry))
     return first
 
 

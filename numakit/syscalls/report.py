@@ -99,7 +99,8 @@ def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | 
     if value == UNSET:
         return None
     if noted is None:
-        row = "moved" if page >= 0 else "here" if record.nodes[entry] is None else "there"
+        moved = "moved" if value == record.nodes[entry] else "elsewhere"
+        row = moved if page >= 0 else "here" if record.nodes[entry] is None else "there"
         noted = Verdict(value, row, (("page", page),) if page >= 0 else ())
     return noted._replace(value=value)
 
@@ -117,5 +118,5 @@ def report_migrate_pages(m: MachineState, pages: Sequence[int], get_new_page: Ne
         verdict = take_verdict(m, "page verdict", m.current, page) or Verdict(0, "moved", (("page", page),))
         told = m.kernel.busy_status if verdict.value == -EAGAIN else verdict.value
         verdicts.append(Verdict(told, verdict.row, (*verdict.facts, ("origin", node))))
-    row = "no-new-page" if ret < 0 else "stayed" if ret else "all-moved"
+    row = "full" if ret < 0 else "stayed" if ret else "all-moved"
     return Report(ret, Verdict(ret, row), (), tuple(verdicts), replace(m.costs))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -86,6 +88,14 @@ def test_the_help_has_examples_that_work() -> None:
         assert run(*arguments).exit_code == 0
     assert "\n    0  all went well" in output
     assert "\n    2  wrong arguments" in output
+
+
+def test_the_readme_shows_commands_that_work() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\$ numakit explain ([^#\n]+)", readme, re.MULTILINE)
+    assert len(shown) >= 2
+    for arguments in shown:
+        assert run(*arguments.split()).exit_code == 0
 
 
 def test_the_calls_of_the_command_are_those_of_the_table() -> None:

@@ -49,7 +49,7 @@ def test_a_return_value_has_the_causes_of_its_call() -> None:
 def test_tables_name_the_causes_shortly() -> None:
     result = real(0, [1, -EFAULT, None])
     assert "hole, special, untouched or zero" in str(result)
-    assert "explain(i) tells them apart" in result._repr_html_()
+    assert "explain(1) tells them apart" in result._repr_html_()
     assert result.row == ""
     assert result.rows == [None, None, None]
     assert result.fact() == result.fact(1) == {}
