@@ -65,7 +65,7 @@ POLICY = (
         "no-memory",
         -EINVAL,
         "None of the nodes that the policy binds to has memory.",
-        "MemTotal in /sys/devices/system/node/nodeN/meminfo is 0 for all of them (since 3.1 they are missing in has_memory).",
+        "MemTotal in /sys/devices/system/node/nodeN/meminfo is 0 for all of them; they are missing in has_memory beside them.",
         "Name at least one node with memory.",
         where=RETURN,
         calls=SETTING,

@@ -180,7 +180,7 @@ def entry_checks(kernels: str, left: str, found: str) -> tuple[Cause, ...]:
             -ENODEV,
             "A target node does not exist, is offline, or (since 2.6.24) has no memory. (Until 2.6.32 a negative or too large id was looked up "
             f"outside the kernel's mask: anything may happen.) {left}",
-            f"Some nodes[i] is not in /sys/devices/system/node/has_memory (before 3.1: online, and MemTotal of its meminfo is 0). {found}",
+            f"Some nodes[i] is not in /sys/devices/system/node/has_memory (where that is missing: not in online, or MemTotal of its meminfo is 0). {found}",
             "Take the ids from numactl --hardware: they may have holes, and nodes without memory are no targets.",
             kernels,
             RETURN,
@@ -232,8 +232,8 @@ ANSWERS = (
         -ENOMEM,
         "A target node has no free frame, or the caller's own cpuset does not allow it. Pages before it have moved; the statuses of the "
         "batch (of the chunk, until 4.16) are not written.",
-        "MemFree in /sys/devices/system/node/nodeN/meminfo is near 0, or Mems_allowed_list in /proc/self/status (the caller's) lacks the node; "
-        "of a cgroup: memory.max is reached, and dmesg may tell of it.",
+        "MemFree in /sys/devices/system/node/nodeN/meminfo is near 0 (below min of its zones in /proc/zoneinfo), or Mems_allowed_list in "
+        "/proc/self/status (the caller's) lacks the node.",
         "Free memory on the node or choose another one; ask with a query which pages moved, and move the rest.",
         "2.6.19..",
         RETURN,
