@@ -67,8 +67,8 @@ PERMISSION = (
         -EPERM,
         "MPOL_MF_MOVE_ALL also moves pages that other processes map, so it needs CAP_SYS_NICE, which the caller has not.",
         "flags has MPOL_MF_MOVE_ALL, and bit 23 of CapEff in /proc/self/status is 0 (capsh --decode=...). It is said even for your own "
-        "process and for a pid that does not exist.",
-        f"Use MPOL_MF_MOVE, or give the caller CAP_SYS_NICE. {NOTHING_MOVED}",
+        "pages, and by move_pages() for a pid that does not exist.",
+        "Use MPOL_MF_MOVE, or give the caller CAP_SYS_NICE.",
         where=RETURN,
         calls=(MOVE_PAGES, MBIND),
     ),
