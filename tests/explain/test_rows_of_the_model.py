@@ -26,6 +26,11 @@ NO_NUMBER_OF_A_CALL = {
     "locked": "a page that is locked is waited for in the last pass, so this is never the last word",
 }
 NOT_NOTED = {
+    "failed-batch": "what was decided for an entry is noted, also where its status stays unwritten",
+    "same-folio": "the model has no large folios",
+    "hugetlb-tail": "the model has no huge pages",
+    "hugetlb": "the model has no huge pages",
+    "maybe-shared": "the model has no large folios",
     "hinting": "the model does not balance by itself",
     "device": "the model has no memory of devices",
     "failed-call": "an entry that the call did not come to has no verdict",
@@ -96,6 +101,8 @@ def numbers(verdict: Noted) -> set[Number]:
     """
     if verdict.function == "decide_page" and verdict.value == -numakit.abi.EAGAIN:
         return {kernel.busy_status for kernel in KERNELS.values()}
+    if verdict.row == "own-node":
+        return {0}  # the one 0 that is no node
     if verdict.value == 0 and verdict.function != "because":
         return {NODE}
     return set() if verdict.value is None else {verdict.value}
