@@ -12,23 +12,42 @@
 ``panels``        a scene as panels of HTML
 ``picture``       a scene as text, and as HTML that needs no script
 ``export``        a run as one page that can be stepped without a kernel
-``stepper``       the widget; the only module here that needs anywidget
+``stepper``       the widget of a run
+``snapshot``      where pages are at one time, read with numpy
+``strips``        placements as strips of cells
+``placement_view``  the widget of placements
+``machine_map``   a machine as a picture of nodes and distances
+``topology_view``  the widget of a machine
+``explorer``      what these two have in common
+
+``stepper`` and ``explorer`` are the only modules that need anywidget; ``drawing.js`` is how all fronts draw.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numakit.widgets.placement_view import PlacementView
+    from numakit.widgets.snapshot import Placement, placement
     from numakit.widgets.stepper import Stepper
+    from numakit.widgets.topology_view import TopologyView
 
-__all__ = ["Stepper"]
+__all__ = ["Placement", "PlacementView", "Stepper", "TopologyView", "placement"]
+
+#: Where the public names are defined.
+HOMES = {
+    "Placement": "snapshot",
+    "PlacementView": "placement_view",
+    "Stepper": "stepper",
+    "TopologyView": "topology_view",
+    "placement": "snapshot",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """``Stepper``, imported when it is asked for: scenes are wanted where there is no ipywidgets, too."""
-    if name == "Stepper":
-        from numakit.widgets.stepper import Stepper
-
-        return Stepper
+    """The public names, imported when they are asked for: scenes are wanted where there is no ipywidgets, too."""
+    if name in HOMES:
+        return getattr(import_module(f"numakit.widgets.{HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

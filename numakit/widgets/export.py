@@ -16,7 +16,7 @@ from typing import Any
 
 from numakit.facade.run import Run
 from numakit.widgets.jumps import jumps
-from numakit.widgets.panels import panels, picture, style
+from numakit.widgets.panels import panels, picture, script, style
 from numakit.widgets.reading import Reading
 from numakit.widgets.scene import scene
 from numakit.widgets.why import whys
@@ -55,8 +55,7 @@ def _page(run: Run[Any], stood: int) -> str:
     data = {"frame": FRAME, "position": stood, "steps": steps, "why": told, "pieces": list(pieces)}
     title = scene(run, stood, reading).title
     page = Template(HERE.joinpath("page.html").read_text(encoding="utf-8"))
-    script = HERE.joinpath("stepper.js").read_text(encoding="utf-8")
-    return page.substitute(title=escape(title), style=style(), data=_embedded(data), script=script)
+    return page.substitute(title=escape(title), style=style(), data=_embedded(data), script=script("stepper.js"))
 
 
 def _step(run: Run[Any], reading: Reading, step: int, pieces: dict[str, int]) -> dict[str, Any]:

@@ -96,6 +96,13 @@ def style() -> str:
     return resources.files("numakit.widgets").joinpath("style.css").read_text(encoding="utf-8")
 
 
+@cache
+def script(front: str) -> str:
+    """The module of a front: how all of them draw, then its own file."""
+    files = resources.files("numakit.widgets")
+    return "\n".join(files.joinpath(name).read_text(encoding="utf-8") for name in ("drawing.js", front))
+
+
 def without_buttons(html: str) -> str:
     """The same with the buttons as plain text and without what they promise, for where nothing listens."""
     plain = re.sub(r'<span class="nk-sr">break at \w+</span>|<small>a click tells why</small>', "", html)

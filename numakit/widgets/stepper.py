@@ -41,7 +41,7 @@ class Stepper(anywidget.AnyWidget):
     now. Raises RuntimeError for a run that was not recorded. Where there is no kernel, its output is a picture.
     """
 
-    _esm = HERE / "stepper.js"
+    _esm = panels.script("stepper.js")
     _css = HERE / "style.css"
 
     position = traitlets.Int(0).tag(sync=True)  #: how many steps of the run have been made in what is shown

@@ -10,11 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from numakit.widgets import Stepper
+from numakit.widgets.panels import script as front
 from tests.browser.runs import BUSY, FILE, SHORT, made
 
 pytestmark = pytest.mark.timeout(300)
-
-SCRIPT = Path(__file__).resolve().parents[2] / "numakit" / "widgets" / "stepper.js"
 
 #: Every panel at every step, forward, back, and by jumps: the bytes of each, and what moved or was cut off.
 WALK = """() => {
@@ -159,7 +158,7 @@ def script(open_page: Any) -> Any:
     """A page that has the functions of stepper.js at hand."""
     page = open_page("about:")
     page.goto("about:blank")
-    source = SCRIPT.read_text(encoding="utf-8") + "\nObject.assign(window, { morph, fill, keyName, KEYS, recorded });"
+    source = front("stepper.js") + "\nObject.assign(window, { morph, fill, keyName, KEYS, recorded });"
     page.add_script_tag(content=source, type="module")
     page.wait_for_function("() => window.recorded")
     return page
