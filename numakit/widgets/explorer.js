@@ -15,9 +15,20 @@ export function mount(root, model) {
   root.replaceChildren(inside);
   const panels = [...inside.querySelectorAll("[data-panel]")];
 
+  // What a key means is known when the kernel has drawn: what is pressed until then waits its turn.
+  let waits = false;
+  const later = [];
   function set(traits) {
-    for (const [name, value] of Object.entries(traits)) model.set(name, value);
+    const fresh = Object.entries(traits).filter(([name, value]) => JSON.stringify(model.get(name)) !== JSON.stringify(value));
+    if (!fresh.length) return;
+    waits = true;
+    for (const [name, value] of fresh) model.set(name, value);
     model.save_changes();
+  }
+  function drawn() {
+    draw();
+    waits = false;
+    while (later.length && !waits) press(...later.shift());
   }
 
   // -- drawing
@@ -78,27 +89,30 @@ export function mount(root, model) {
   });
   inside.addEventListener("dblclick", event => {
     const strip = event.target.closest("[data-strip]");
-    if (strip) press(strip, "Enter");
+    if (strip) press(strip.closest("[data-keys]").dataset.keys, "Enter");
   });
 
   // -- keys
-  function press(target, key) {
-    const wish = model.get("wishes")[target.closest("[data-keys]")?.dataset.keys]?.[key];
+  function press(name, key) {
+    if (waits) return later.push([name, key]);
+    const wish = model.get("wishes")[name]?.[key];
     if (wish) set(wish);
-    return Boolean(wish);
   }
   const onKey = event => {
     if (!root.contains(event.target) || event.altKey || event.ctrlKey || event.metaKey) return;
     event.stopPropagation();
     const own = (event.key === "Enter" || event.key === " ") && event.target.closest("button, summary");
-    const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
-    if (!own && press(event.target, name)) event.preventDefault();
+    const name = event.target.closest("[data-keys]")?.dataset.keys;
+    const key = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
+    if (own || !model.get("known").includes(key) || !name) return;
+    event.preventDefault();
+    if (!(event.repeat && waits)) press(name, key);
   };
   // On the window, before anybody else: a notebook's own shortcuts look at the focused element alone, not at what it is in.
   window.addEventListener("keydown", onKey, true);
-  model.on("change:drawn", draw);
+  model.on("change:drawn", drawn);
   draw();
-  return () => { model.off("change:drawn", draw); window.removeEventListener("keydown", onKey, true); };
+  return () => { model.off("change:drawn", drawn); window.removeEventListener("keydown", onKey, true); };
 }
 
 export default { render({ model, el }) { const root = document.createElement("div"); el.append(root); return mount(root, model); } };

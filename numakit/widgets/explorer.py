@@ -32,6 +32,7 @@ class Explorer(anywidget.AnyWidget):
     label = traitlets.Unicode("").tag(sync=True)  #: what the view is called, for screen readers
     frame = traitlets.Unicode("").tag(sync=True)  #: the panels' places
     wishes = traitlets.Dict().tag(sync=True)  #: of each control: what a key sets just now
+    known = traitlets.List(traitlets.Unicode()).tag(sync=True)  #: the keys that ever mean something
     sliders = traitlets.Dict().tag(sync=True)  #: of each strip: the cells that are chosen
     unhover = traitlets.Unicode("{}").tag(sync=True)  #: what is set when the pointer leaves, as JSON
     drawn = traitlets.Int(0).tag(sync=True)  #: set last: all is there

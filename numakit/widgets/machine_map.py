@@ -16,7 +16,7 @@ from typing import NamedTuple
 from numakit.machine.state import MachineState
 from numakit.plots.layout import Placed, Point, gap, grouped, leaves, placed
 from numakit.plots.machine import GROUND, remote_distances
-from numakit.plots.node import LABELLED
+from numakit.plots.node import LABELLED, label_place
 from numakit.tables import text_table
 from numakit.topology import Topology
 from numakit.topology.idlists import format_list
@@ -100,7 +100,7 @@ def _next_to(places: dict[int, Placed], node: int, direction: tuple[int, int]) -
 def picture(drawn: Map, node: int | None, selected: int | None, interactive: bool) -> str:
     """The picture, with the distances from ``node`` on all others if one is shown."""
     left, right, low, high = _frame(drawn)
-    links = "".join(_links(drawn, drawn.whole, node, outermost=True))
+    links = "".join(line for _, line in _links(drawn, drawn.whole, node, outermost=True))
     focus = drawn.topology.nodes[0] if selected is None else selected
     nodes = "".join(_node(drawn, i, node, i == focus, i == selected, interactive) for i in drawn.topology.nodes)
     name = escape(f"Nodes of {drawn.topology.name}")
@@ -116,19 +116,23 @@ def picture(drawn: Map, node: int | None, selected: int | None, interactive: boo
 def _frame(drawn: Map) -> tuple[float, float, float, float]:
     """Left, right, low and high end of all nodes with what is written at them."""
     places = [*leaves(drawn.whole), *drawn.whole.children]
-    beside, below = (1.9, 1.35) if drawn.labelled else (0.25, 0.25)
+    beside, beyond = 0.25, 0.25
+    if drawn.labelled:
+        count = len(drawn.topology.nodes)
+        sideways = any(label_place(node, count)[1] != "center" for node in leaves(drawn.whole))
+        beside, beyond = 3.1 if sideways else 1.6, 1.5
     left = min(part.center[0] - part.radius for part in places) - beside
     right = max(part.center[0] + part.radius for part in places) + beside
-    low = min(part.center[1] - part.radius for part in places) - below
-    high = max(part.center[1] + part.radius for part in places) + 0.4
+    low = min(part.center[1] - part.radius for part in places) - beyond
+    high = max(part.center[1] + part.radius for part in places) + max(beyond, 0.5)
     return left * UNIT, right * UNIT, low * UNIT, high * UNIT
 
 
-def _links(drawn: Map, group: Placed, node: int | None, outermost: bool) -> Iterator[str]:
-    """The grounds of the groups, and the links between their members, the farthest first."""
+def _links(drawn: Map, group: Placed, node: int | None, outermost: bool) -> Iterator[tuple[int, str]]:
+    """The grounds of the groups, and the links between their members, the farthest first, each with its distance."""
     if group.children and not outermost:
         (x, y), radius = _at(group.center), group.radius * GROUND * UNIT
-        yield f'<circle class="nk-ground" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
+        yield 0, f'<circle class="nk-ground" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
     pairs = [(gap(drawn.topology, a.group, b.group), a, b) for a, b in combinations(group.children, 2)]
     ranks = remote_distances(drawn.topology)
     for distance, a, b in sorted(pairs, key=lambda pair: -pair[0]):
@@ -136,7 +140,7 @@ def _links(drawn: Map, group: Placed, node: int | None, outermost: bool) -> Iter
             (x0, y0), (x1, y1) = _at(_edge(a, b)), _at(_edge(b, a))
             ends = node is not None and (node,) in (a.group.nodes, b.group.nodes)
             look = f"nk-d{min(ranks.index(distance), LINE_LOOKS - 1)}" + (" nk-from" if ends else "")
-            yield f'<line class="{look}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
+            yield distance, f'<line class="{look}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
     for child in group.children:
         yield from _links(drawn, child, node, outermost=False)
 
@@ -193,18 +197,22 @@ def _bar(drawn: Map, i: int) -> Iterator[str]:
     if drawn.topology.memory(i):
         long = max(4.0, 38 * drawn.topology.memory(i) / most)
         yield f'<rect class="nk-full" x="-19" y="8" width="{long:.1f}" height="9"/>'
-        if i in drawn.use:
-            used = long * drawn.use[i].used / drawn.use[i].frames
+        used = long * drawn.use[i].used / drawn.use[i].frames if drawn.use else long
+        if used:
             yield f'<rect class="nk-used" x="-19" y="8" width="{used:.1f}" height="9"/>'
 
 
 def _words(drawn: Map, i: int) -> Iterator[str]:
-    """Memory and CPUs below the node, where there is room."""
+    """Memory and CPUs on the side of the node that looks away from the others, where there is room."""
     if drawn.labelled:
         memory = memory_text(drawn.topology, i)
         lines = ["no memory" if memory == "none" else memory, _cpus(drawn.topology, i)]
+        _, side, end = label_place(drawn.places[i], len(drawn.topology.nodes))
+        x, anchor = {"left": (37, "start"), "right": (-37, "end"), "center": (0, "middle")}[side]
+        y = {"bottom": -66, "top": 43, "center": -6}[end]
         for row, line in enumerate(lines):
-            yield f'<text class="nk-word" y="{42 + 16 * row}" font-size="13.5">{escape(line)}</text>'
+            where = f'x="{x}" y="{y + 17 * row}" style="text-anchor:{anchor}" font-size="13.5"'
+            yield f'<text class="nk-word" {where}>{escape(line)}</text>'
 
 
 def _cpus(topology: Topology, i: int) -> str:
@@ -310,11 +318,12 @@ def table_html(drawn: Map) -> str:
 
 def key_html(drawn: Map) -> str:
     """What lines and shapes mean."""
-    distances = remote_distances(drawn.topology)
-    items = []
+    distances, items = remote_distances(drawn.topology), []
+    lines = {distance for distance, _ in _links(drawn, drawn.whole, None, outermost=True)}
     for rank, distance in enumerate(distances[:LINE_LOOKS]):
         last = rank == LINE_LOOKS - 1 and len(distances) > LINE_LOOKS
         name = f"{distance} to {distances[-1]}" if last else str(distance)
+        name += "" if lines & set(distances[rank:] if last else [distance]) else " (not drawn)"
         line = (
             f'<svg viewBox="0 0 30 16" aria-hidden="true"><line class="nk-d{rank}" x1="0" y1="8" x2="30" y2="8"/></svg>'
         )
@@ -323,7 +332,7 @@ def key_html(drawn: Map) -> str:
     shapes = ["round: with CPUs", "square: no CPUs", "dashed: no memory", bar]
     there = [any(map(drawn.topology.cpus, drawn.topology.nodes)), *_odd(drawn.topology), True]
     items += [f"<li>{shape}</li>" for shape, shown in zip(shapes, there, strict=True) if shown]
-    if not drawn.labelled and len(distances) > 1:
+    if any(group.children for group in drawn.whole.children):
         items.append("<li>a line between groups: the distance of their nearest nodes</li>")
     return f'<ul class="nk-key" aria-label="Legend">{"".join(items)}</ul>'
 

@@ -23,6 +23,8 @@ from numakit.widgets.strips import MOST_CELLS, Window, windows
 
 CLOSER = -1  #: the number of the strip in which some pages are looked at more closely
 FRAME = places("head", "legend", "areas", "chosen", "closer", "sums")
+MOVES = ("ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown", "PageUp", "PageDown", "Home", "End")
+KEYS = [*MOVES, *(f"Shift+{key}" for key in MOVES), "Enter", " ", "Escape", "Backspace"]
 HOW = (
     "Choose cells: click and drag, or Tab to a strip and use ← →, with Shift for more of them. "
     "Enter looks closer, Esc goes back out."
@@ -69,7 +71,7 @@ class PlacementView(Explorer):
         self._live = what if isinstance(what, Process | Vma | Machine) and after is None else None
         self.before = before
         self.after = placement(what) if after is None else after  # type: ignore[arg-type]
-        super().__init__(label="Placement of pages", frame=FRAME)
+        super().__init__(label="Placement of pages", frame=FRAME, known=KEYS)
         self._lay_out()
         self._draw()
 

@@ -79,11 +79,11 @@ class Placement:
         return FIRST_NODE + 2 * len(self.node_ids)
 
     def name_of(self, state: int) -> str:
-        """What a state is called: "node 1", "node 1, file", "zero page"."""
+        """What a state is called: "node 1", "node 1 (file)", "zero page"."""
         if state < FIRST_NODE:
             return NAMES[state]
         row, file = divmod(state - FIRST_NODE, 2)
-        return f"node {self.node_ids[row]}" + (", file" if file else "")
+        return f"node {self.node_ids[row]}" + (" (file)" if file else "")
 
     def order(self, counts: NDArray[Any]) -> Iterator[int]:
         """The states that occur, those of nodes first: what is somewhere is looked for first."""

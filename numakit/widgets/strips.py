@@ -36,9 +36,11 @@ from numakit.widgets.snapshot import (
 MOST_CELLS = 600  #: of one strip
 ALL_CELLS = 1200  #: of all strips together, as long as each has a few
 FEWEST_CELLS = 50
+MOST_NAMED = 8  #: states that a sentence names
+LONG_LIST = 24  #: rows from which on a list scrolls
 SHOWN_AREAS = 24
 SEPARATE = 64  #: up to so many cells each has an edge of its own
-ROOM_OF_A_LETTER = 2.4  #: percent of a strip, in a narrow window
+ROOM_OF_A_LETTER = 2.0  #: percent of a strip, in a narrow window
 
 #: What stands in a run: short, for there is little room.
 SHORT = {UNMAPPED: "unmapped", NOT_PRESENT: "–", SWAPPED: "swap", ZERO_PAGE: "zero", MIGRATING: "migr."}
@@ -94,7 +96,7 @@ def strip_html(named: Placement, strip: Strip, window: Window, slider: str, inte
     title = heading(strip, window)
     control = (
         f' tabindex="0" role="slider" aria-orientation="horizontal" data-keys="{slider}" aria-valuemin="1"'
-        f' aria-valuemax="{len(window)}" aria-valuenow="1" aria-label="{escape(title)}: cells"'
+        f' aria-valuemax="{len(window)}" aria-valuenow="1" aria-valuetext="" aria-label="{escape(title)}: cells"'
         if interactive
         else ""
     )
@@ -177,7 +179,7 @@ def _fill(named: Placement, state: int) -> str:
     if state < FIRST_NODE:
         return ""
     fill = FILLS[(state - FIRST_NODE) // 2 % len(FILLS)]
-    return f";--fill:{fill}" + (";--text:#fff" if fill == colours.BLUE else "")
+    return f";--fill:{fill}" + (";--on-fill:#fff" if fill == colours.BLUE else "")
 
 
 def _marks(marks: list[bool]) -> Iterator[str]:
@@ -199,10 +201,16 @@ def legend_html(named: Placement, strips: Sequence[Strip]) -> str:
         f"<s>{short(named, state)}</s></span> {escape(named.name_of(state))}</li>"
         for state in named.order(_total(named, strips).sum(axis=0))
     )
-    return (
-        f'<ul class="nk-legend" aria-label="Legend">{samples}<li><span class="nk-sample nk-both" aria-hidden="true">'
-        "</span> a cell of several: most of its pages above, the next below</li></ul>"
-    )
+    both = "a cell of several: most of its pages above, the next below"
+    samples += f'<li><span class="nk-sample nk-both" aria-hidden="true"></span> {both}</li>'
+    return _scrolling(f'<ul class="nk-legend" aria-label="Legend">{samples}</ul>', samples.count("<li>"), "Legend")
+
+
+def _scrolling(html: str, rows: int, name: str) -> str:
+    """A list that scrolls by itself where it is long."""
+    if rows <= LONG_LIST:
+        return html
+    return f'<div class="nk-scrolls" tabindex="0" role="region" aria-label="{name}">{html}</div>'
 
 
 def table_html(named: Placement, strips: Sequence[Strip]) -> str:
@@ -213,10 +221,11 @@ def table_html(named: Placement, strips: Sequence[Strip]) -> str:
         f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>'
         for row in rows
     )
-    return (
+    table = (
         f'<table class="nk-sums"><caption class="nk-sr">Pages in each state</caption><thead><tr>{th}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
+    return _scrolling(table, len(rows), "Pages in each state")
 
 
 def _total(named: Placement, strips: Sequence[Strip]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
@@ -255,9 +264,12 @@ def sentence(named: Placement, strip: Strip, first: int, end: int) -> str:
 
 def _where(named: Placement, states: np.ndarray[tuple[int], np.dtype[np.int32]]) -> str:
     counts = np.bincount(states, minlength=named.nr_states)
-    return (
-        ", ".join(f"{int(counts[state]):,} {on(named.name_of(state))}" for state in named.order(counts)) or "no pages"
-    )
+    there = list(named.order(counts))
+    told = [f"{int(counts[state]):,} {on(named.name_of(state))}" for state in there]
+    if len(told) > MOST_NAMED:
+        others = there[MOST_NAMED - 1 :]
+        told[MOST_NAMED - 1 :] = [f"{int(counts[others].sum()):,} in {len(others)} other places"]
+    return ", ".join(told) or "no pages"
 
 
 def address_range(strip: Strip, first: int, end: int) -> str:

@@ -13,10 +13,11 @@ from numakit.topology.idlists import format_list
 from numakit.topology.show import summary
 from numakit.widgets import machine_map
 from numakit.widgets.explorer import Explorer, in_places, places
-from numakit.widgets.machine_map import Map, map_of, neighbours
+from numakit.widgets.machine_map import DIRECTIONS, Map, map_of, neighbours
 
 NONE = -1  #: in place of a node
 FRAME = f'{places("head")}<div class="nk-around">{places("map", "about")}</div>{places("legend", "notes", "all")}'
+KEYS = [*DIRECTIONS, "PageDown", "PageUp", "Home", "End", "Enter", " ", "Escape"]
 HOW = (
     "Point at a node, or Tab to the picture and use the arrow keys: its distances are told here. "
     "Enter or a click keeps a node, Esc lets go."
@@ -45,7 +46,7 @@ class TopologyView(Explorer):
         self._machine = what if isinstance(what, Machine) else None
         self.topology: Topology = what.topology if isinstance(what, Machine) else what
         self._map: Map = map_of(self.topology, self._machine)
-        super().__init__(label="Topology", frame=FRAME, unhover=f'{{"hovered": {NONE}}}')
+        super().__init__(label="Topology", frame=FRAME, known=KEYS, unhover=f'{{"hovered": {NONE}}}')
         self._draw()
 
     @property

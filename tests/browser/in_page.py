@@ -30,8 +30,9 @@ export function modelOf(state) {
 PAGE = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>View</title><style>%s</style>'
     '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-    "<style>body { margin: 8px; color-scheme: light dark; background: light-dark(#fff, #12161b); }</style></head>"
-    '<body><main><h1 class="nk-sr">View</h1><div id="view"></div></main></body></html>'
+    "<style>:root { color-scheme: light dark; } body { margin: 8px; background: light-dark(#fff, #12161b); }"
+    "</style></head>"
+    '<body><main><h1 style="font-size:1em">View</h1><div id="view"></div></main></body></html>'
 )
 
 
