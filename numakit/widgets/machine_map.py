@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from itertools import combinations
 from typing import NamedTuple
@@ -40,17 +42,36 @@ class Use(NamedTuple):
         return f"{self.used:,} of {self.frames:,} frames in use ({share})"
 
 
-class Map(NamedTuple):
+class Link(NamedTuple):
+    """A line between two groups (a node is a group of one): the distance, both groups, and where the line ends."""
+
+    distance: int
+    groups: tuple[tuple[int, ...], tuple[int, ...]]
+    ends: tuple[Point, Point]
+
+
+@dataclass(frozen=True)
+class Map:
     """What is drawn: the machine, where its nodes stand, and how full they are where that is known."""
 
     topology: Topology
     whole: Placed
     use: dict[int, Use]
 
-    @property
+    @cached_property
     def places(self) -> dict[int, Placed]:
         """Where each node stands."""
         return {node.group.nodes[0]: node for node in leaves(self.whole)}
+
+    @cached_property
+    def distances(self) -> list[int]:
+        """The distances between different nodes, ascending, each once."""
+        return remote_distances(self.topology)
+
+    @cached_property
+    def links(self) -> list[Link]:
+        """The lines, the farthest first."""
+        return sorted(_links_in(self, self.whole), key=lambda link: -link.distance)
 
     @property
     def labelled(self) -> bool:
@@ -100,9 +121,14 @@ def _next_to(places: dict[int, Placed], node: int, direction: tuple[int, int]) -
 def picture(drawn: Map, node: int | None, selected: int | None, interactive: bool) -> str:
     """The picture, with the distances from ``node`` on all others if one is shown."""
     left, right, low, high = _frame(drawn)
-    links = "".join(line for _, line in _links(drawn, drawn.whole, node, outermost=True))
+    lines = "".join([*_grounds(drawn.whole), *(_line(drawn, link, node) for link in drawn.links)])
     focus = drawn.topology.nodes[0] if selected is None else selected
-    nodes = "".join(_node(drawn, i, node, i == focus, i == selected, interactive) for i in drawn.topology.nodes)
+    near = frozenset() if node is None else frozenset(nearest(drawn.topology, node))
+    control = _control if interactive else _no_control
+    nodes = "".join(
+        _node(drawn, i, node, i in near, control(drawn, i, node, i == focus, i == selected))
+        for i in drawn.topology.nodes
+    )
     name = escape(f"Nodes of {drawn.topology.name}")
     role = (
         f'role="group" aria-label="{name}" data-roving="" data-keys="map"'
@@ -110,7 +136,7 @@ def picture(drawn: Map, node: int | None, selected: int | None, interactive: boo
         else f'role="img" aria-label="{name}"'
     )
     box = f'viewBox="{left:.1f} {-high:.1f} {right - left:.1f} {high - low:.1f}"'
-    return f'<svg {role} {box} style="max-width:{1.35 * (right - left):.0f}px">{links}{nodes}</svg>'
+    return f'<svg {role} {box} style="max-width:{1.35 * (right - left):.0f}px">{lines}{nodes}</svg>'
 
 
 def _frame(drawn: Map) -> tuple[float, float, float, float]:
@@ -128,21 +154,30 @@ def _frame(drawn: Map) -> tuple[float, float, float, float]:
     return left * UNIT, right * UNIT, low * UNIT, high * UNIT
 
 
-def _links(drawn: Map, group: Placed, node: int | None, outermost: bool) -> Iterator[tuple[int, str]]:
-    """The grounds of the groups, and the links between their members, the farthest first, each with its distance."""
+def _grounds(group: Placed, outermost: bool = True) -> Iterator[str]:
+    """The ground of each group of several nodes, but for the whole machine."""
     if group.children and not outermost:
-        (x, y), radius = _at(group.center), group.radius * GROUND * UNIT
-        yield 0, f'<circle class="nk-ground" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
-    pairs = [(gap(drawn.topology, a.group, b.group), a, b) for a, b in combinations(group.children, 2)]
-    ranks = remote_distances(drawn.topology)
-    for distance, a, b in sorted(pairs, key=lambda pair: -pair[0]):
-        if drawn.labelled or distance == group.group.distance:
-            (x0, y0), (x1, y1) = _at(_edge(a, b)), _at(_edge(b, a))
-            ends = node is not None and (node,) in (a.group.nodes, b.group.nodes)
-            look = f"nk-d{min(ranks.index(distance), LINE_LOOKS - 1)}" + (" nk-from" if ends else "")
-            yield distance, f'<line class="{look}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
+        x, y = _at(group.center)
+        yield f'<circle class="nk-ground" cx="{x:.1f}" cy="{y:.1f}" r="{group.radius * GROUND * UNIT:.1f}"/>'
     for child in group.children:
-        yield from _links(drawn, child, node, outermost=False)
+        yield from _grounds(child, outermost=False)
+
+
+def _links_in(drawn: Map, group: Placed) -> Iterator[Link]:
+    """The lines between the members of a group, and those in each of them; on large machines the nearest only."""
+    for a, b in combinations(group.children, 2):
+        distance = gap(drawn.topology, a.group, b.group)
+        if drawn.labelled or distance == group.group.distance:
+            yield Link(distance, (a.group.nodes, b.group.nodes), (_at(_edge(a, b)), _at(_edge(b, a))))
+    for child in group.children:
+        yield from _links_in(drawn, child)
+
+
+def _line(drawn: Map, link: Link, node: int | None) -> str:
+    (x0, y0), (x1, y1) = link.ends
+    look = f"nk-d{min(drawn.distances.index(link.distance), LINE_LOOKS - 1)}"
+    look += " nk-from" if node is not None and (node,) in link.groups else ""
+    return f'<line class="{look}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
 
 
 def _edge(start: Placed, end: Placed) -> Point:
@@ -159,10 +194,9 @@ def _at(point: Point) -> Point:
     return point[0] * UNIT, -point[1] * UNIT
 
 
-def _node(drawn: Map, i: int, node: int | None, focus: bool, selected: bool, interactive: bool) -> str:
+def _node(drawn: Map, i: int, node: int | None, near: bool, control: str) -> str:
     """One node: round with CPUs, square without; dashed without memory; its number, bar and distance."""
     topology, (x, y) = drawn.topology, _at(drawn.places[i].center)
-    near = node is not None and i in nearest(topology, node)
     look = "nk-node" + (" nk-bare" if not topology.memory(i) else "")
     look += " nk-shown" if i == node else " nk-near" if near else ""
     parts = [_shape(topology, i), *_bar(drawn, i), *_words(drawn, i)]
@@ -174,15 +208,20 @@ def _node(drawn: Map, i: int, node: int | None, focus: bool, selected: bool, int
             f'<text class="nk-far" x="24" y="-27.5" font-size="14">{topology.distance(node, i)}</text>'
         )
     parts.append('<circle class="nk-focus" r="37"/>')
-    control = ""
-    if interactive:
-        wish, over = json.dumps({"selected": i}), json.dumps({"hovered": i})
-        control = (
-            f' role="button" tabindex="{0 if focus else -1}" aria-pressed="{str(selected).lower()}"'
-            f' aria-label="{escape(label(drawn, i, node))}"'
-            f" data-node=\"{i}\" data-set='{wish}' data-hover='{over}'"
-        )
     return f'<g class="{look}" data-key="{i}"{control} transform="translate({x:.1f} {y:.1f})">{"".join(parts)}</g>'
+
+
+def _control(drawn: Map, i: int, node: int | None, focus: bool, selected: bool) -> str:
+    """What makes a node a button: its name, and what pressing it and pointing at it set."""
+    wish, over = json.dumps({"selected": i}), json.dumps({"hovered": i})
+    return (
+        f' role="button" tabindex="{0 if focus else -1}" aria-pressed="{str(selected).lower()}"'
+        f" aria-label=\"{escape(label(drawn, i, node))}\" data-node=\"{i}\" data-set='{wish}' data-hover='{over}'"
+    )
+
+
+def _no_control(*_: object) -> str:
+    return ""
 
 
 def _shape(topology: Topology, i: int) -> str:
@@ -318,8 +357,8 @@ def table_html(drawn: Map) -> str:
 
 def key_html(drawn: Map) -> str:
     """What lines and shapes mean."""
-    distances, items = remote_distances(drawn.topology), []
-    lines = {distance for distance, _ in _links(drawn, drawn.whole, None, outermost=True)}
+    distances, items = drawn.distances, []
+    lines = {link.distance for link in drawn.links}
     for rank, distance in enumerate(distances[:LINE_LOOKS]):
         last = rank == LINE_LOOKS - 1 and len(distances) > LINE_LOOKS
         name = f"{distance} to {distances[-1]}" if last else str(distance)

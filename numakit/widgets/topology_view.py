@@ -45,7 +45,7 @@ class TopologyView(Explorer):
             raise TypeError(f"what={what!r}: a Topology or a Machine is wanted")
         self._machine = what if isinstance(what, Machine) else None
         self.topology: Topology = what.topology if isinstance(what, Machine) else what
-        self._map: Map = map_of(self.topology, self._machine)
+        self._look()
         super().__init__(label="Topology", frame=FRAME, known=KEYS, unhover=f'{{"hovered": {NONE}}}')
         self._draw()
 
@@ -62,8 +62,13 @@ class TopologyView(Explorer):
 
     def update(self) -> None:
         """Look again how full the nodes are."""
-        self._map = map_of(self.topology, self._machine)
+        self._look()
         self._draw()
+
+    def _look(self) -> None:
+        """What no key changes."""
+        self._map: Map = map_of(self.topology, self._machine)
+        self._still = self._still_panels()
 
     # -- the front
 
@@ -85,18 +90,22 @@ class TopologyView(Explorer):
         if self.selected == NONE:
             keys = dict.fromkeys(turns, here)
         keys |= {"Enter": here, " ": here, "Escape": {"selected": NONE, "hovered": NONE}}
-        self.show_panels(self._panels(interactive=True), wishes={"map": keys})
+        self.show_panels(self._still | self._moving_panels(interactive=True), wishes={"map": keys})
 
-    def _panels(self, interactive: bool) -> dict[str, str]:
-        kept = None if self.selected == NONE else self.selected
+    def _still_panels(self) -> dict[str, str]:
         notes = "".join(f"<p>{escape(note)}</p>" for note in machine_map.notes(self.topology))
         return {
             "head": f'<div role="heading" aria-level="2">{escape(self.title)}</div>',
-            "map": machine_map.picture(self._map, self.shown, kept, interactive),
-            "about": self._about(interactive),
             "legend": machine_map.key_html(self._map),
             "notes": notes,
             "all": machine_map.table_html(self._map),
+        }
+
+    def _moving_panels(self, interactive: bool) -> dict[str, str]:
+        kept = None if self.selected == NONE else self.selected
+        return {
+            "map": machine_map.picture(self._map, self.shown, kept, interactive),
+            "about": self._about(interactive),
         }
 
     def _about(self, interactive: bool) -> str:
@@ -119,7 +128,7 @@ class TopologyView(Explorer):
 
     def static_html(self) -> str:
         """What the view shows, as a picture for where there is no kernel."""
-        return in_places(FRAME, self._panels(interactive=False))
+        return in_places(FRAME, self._still | self._moving_panels(interactive=False))
 
     def __repr__(self) -> str:
         return f"<TopologyView: {self.title}>"
