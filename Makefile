@@ -30,6 +30,7 @@ fuzz: $(VENV)/.test ## play N random worlds (make fuzz N=10000) and print the sc
 
 bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python benchmarks/pipeline.py --write
+	$(BIN)/python benchmarks/widgets.py --write
 
 pictures: $(VENV)/.test ## draw the pictures of the documentation
 	$(BIN)/python tools/pictures.py

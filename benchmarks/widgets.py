@@ -1,24 +1,46 @@
-"""Figures of the Stepper, kernel side: `python benchmarks/widgets.py` prints a table.
+"""Figures of the widgets: `python benchmarks/widgets.py` prints two tables, `--write` puts the second into docs/.
 
-A machine of 100,000 frames and a call of 1,000 pages, some 17,000 steps. Each figure is a median; nothing is a test.
+The Stepper, kernel side: a machine of 100,000 frames and a call of 1,000 pages, some 17,000 steps. The PlacementView
+of 1,000,000 pages, kernel side and, where there is a Chromium, in the browser; beside it, as a yardstick, one pass of
+numpy over as many integers. Each figure is a median; nothing is a test.
 """
 
 from __future__ import annotations
 
+import shutil
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from numakit import Machine, Process, Run, Topology
 from numakit.tables import text_table
-from numakit.widgets import Stepper
+from numakit.widgets import Placement, PlacementView, Stepper, placement
+from numakit.widgets.panels import script
 from numakit.widgets.reading import Reading
 
 FRAMES = 100_000
 PAGES = 1_000
 TIMES = 60
+MILLION = 1_000_000
+ROOT = Path(__file__).resolve().parent.parent
+HEADING = "## The PlacementView"
+#: Draws a view as the widget does, from its state, until the browser has painted it; answers with the milliseconds.
+IN_THE_BROWSER = """async state => {
+    const model = { get: name => state[name], set() {}, save_changes() {}, on() {}, off() {} };
+    const root = document.createElement("div"), begin = performance.now();
+    document.body.replaceChildren(root);
+    mountView(root, model);
+    root.getBoundingClientRect();
+    await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    return performance.now() - begin;
+}"""
 
 
 def machine_of(frames: int) -> Machine:
@@ -39,6 +61,79 @@ def recorded() -> Run[Any]:
         run.when("COPY", nth=nth).do(shell.write, area[nth - 1])
     run.finish()
     return run
+
+
+def a_million_pages() -> tuple[Process, Placement]:
+    """A process of 1,000,000 pages of which half are present, and where they were before every third of these moved.
+
+    In each cell two states are mixed, and they differ from cell to cell: nothing can be drawn in one piece.
+    """
+    machine = Machine(Topology.preset("two-sockets"), scale=4)
+    shell = machine.spawn("shell", uid=0, node=0)
+    area = shell.mmap(pages=MILLION)
+    shell.write([area[i] for i in range(0, MILLION, 2)])
+    before = placement(shell)
+    moved = [area[i] for i in range(0, MILLION, 2) if i // 3000 % 3 == 0]
+    shell.move_pages(0, moved, [1] * len(moved))
+    return shell, before
+
+
+def placement_rows() -> list[tuple[str, str, str, str]]:
+    """The figures of the PlacementView."""
+    shell, before = a_million_pages()
+    numbers = np.arange(MILLION) % 7
+    yardstick = statistics.median([milliseconds(lambda: np.bincount(numbers)) for _ in range(20)])
+    views: list[PlacementView] = []
+    taken = statistics.median([milliseconds(lambda: placement(shell)) for _ in range(10)])
+    opened = statistics.median(
+        [milliseconds(lambda: views.append(PlacementView(shell, before=before))) for _ in range(10)]
+    )
+    view = views[-1]
+    view.chosen = [0, 0, 0]
+    moving = statistics.median([milliseconds(partial(setattr, view, "chosen", [0, 0, i])) for i in range(1, 20)])
+    closer = statistics.median(
+        [milliseconds(partial(setattr, view, "zoom", [[0, 1000 * i, MILLION // 2]])) for i in range(10)]
+    )
+    rows = [
+        ("yardstick: numpy counts 1,000,000 integers", f"{yardstick:.1f} ms", "", "1"),
+        ("placement(process)", f"{taken:.0f} ms", "", f"{taken / yardstick:.0f}"),
+        ("PlacementView, before and after", f"{opened:.0f} ms", "", f"{opened / yardstick:.0f}"),
+        ("another cell is chosen", f"{moving:.1f} ms", "10 ms", f"{moving / yardstick:.1f}"),
+        ("half of the pages looked at closely", f"{closer:.0f} ms", "100 ms", f"{closer / yardstick:.0f}"),
+    ]
+    drawn = milliseconds_in_the_browser(view)
+    if drawn is not None:
+        rows.append(("drawn by the browser", f"{drawn:.0f} ms", "", f"{drawn / yardstick:.0f}"))
+        rows.append(
+            (
+                "kernel side and browser together",
+                f"{opened + drawn:.0f} ms",
+                "1 s",
+                f"{(opened + drawn) / yardstick:.0f}",
+            )
+        )
+    return rows
+
+
+def milliseconds_in_the_browser(view: PlacementView) -> float | None:
+    """How long a headless Chromium takes to draw a view; None where there is none."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    state = {name: value for name, value in view.get_state().items() if not name.startswith("_") and name != "layout"}
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        page_file = Path(folder) / "view.html"
+        page_file.write_text(f"<!doctype html><style>{view._css}</style><body></body>", encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(page_file.as_uri())
+        page.add_script_tag(content=f"{script('explorer.js')}\nwindow.mountView = mount;", type="module")
+        page.wait_for_function("() => window.mountView")
+        taken = [float(page.evaluate(IN_THE_BROWSER, state)) for _ in range(10)]
+        browser.close()
+    return statistics.median(taken)
 
 
 def milliseconds(work: Callable[[], object]) -> float:
@@ -76,6 +171,22 @@ def main() -> None:
     ]
     print(f"{run.machine.nr_frames:,} frames, {PAGES:,} pages, {length:,} steps")
     print(text_table(("kernel side", "median", "aim"), rows))
+    print(f"\n{MILLION:,} pages")
+    head, figures = ("PlacementView", "median", "aim", "of the yardstick"), placement_rows()
+    print(text_table(head, figures))
+    if "--write" in sys.argv[1:]:
+        write(head, figures)
+
+
+def write(head: tuple[str, ...], rows: list[tuple[str, str, str, str]]) -> None:
+    """Put the table below those of the pipeline, which is written first."""
+    lines = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
+    page = ROOT / "docs" / "benchmarks.md"
+    above = page.read_text(encoding="utf-8").split(HEADING)[0].rstrip("\n")
+    told = (
+        f"{MILLION:,} pages before and after a call, two states mixed in every cell. Python's part and the browser's."
+    )
+    page.write_text(f"{above}\n\n{HEADING}\n\n{told}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
