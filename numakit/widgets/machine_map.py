@@ -26,6 +26,7 @@ from numakit.topology.show import cpus_text, memory_text, size
 
 UNIT = 30.0  #: of the picture, in each node's radius
 LINE_LOOKS = 4  #: of links, the nearest first; all further distances look like the last
+LEAST_WIDTH = 560  #: pixels of a large machine's picture; where there is less room it scrolls
 SIDEWAYS = 1.2  #: how much farther than along a node may be sideways and still be in that direction
 
 DIRECTIONS = {"ArrowRight": (1, 0), "ArrowLeft": (-1, 0), "ArrowUp": (0, 1), "ArrowDown": (0, -1)}
@@ -135,8 +136,9 @@ def picture(drawn: Map, node: int | None, selected: int | None, interactive: boo
         if interactive
         else f'role="img" aria-label="{name}"'
     )
+    least = "" if drawn.labelled else f";min-width:{LEAST_WIDTH}px"
     box = f'viewBox="{left:.1f} {-high:.1f} {right - left:.1f} {high - low:.1f}"'
-    return f'<svg {role} {box} style="max-width:{1.35 * (right - left):.0f}px">{lines}{nodes}</svg>'
+    return f'<svg {role} {box} style="max-width:{1.35 * (right - left):.0f}px{least}">{lines}{nodes}</svg>'
 
 
 def _frame(drawn: Map) -> tuple[float, float, float, float]:
