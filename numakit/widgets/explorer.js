@@ -37,7 +37,7 @@ export function mount(root, model) {
     const roving = focused?.closest("[data-roving]");
     for (const panel of panels) fill(panel, model.get(`html_${panel.dataset.panel}`));
     for (const [name, look] of Object.entries(model.get("sliders"))) slide(inside.querySelector(`[data-keys="${name}"]`), look);
-    if (roving?.isConnected) roving.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
+    if (roving?.isConnected) roving.querySelector('[tabindex="0"]')?.focus();
     else if (focused && !focused.isConnected) inside.querySelector("[data-keys]")?.focus({ preventScroll: true });
     root.dataset.drawn = model.get("drawn");
   }

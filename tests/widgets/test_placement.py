@@ -144,6 +144,22 @@ def test_areas_are_compared_by_address_however_they_were_cut() -> None:
     ]
 
 
+def test_each_process_is_compared_with_itself() -> None:
+    """Both have an area at the same address."""
+    machine = _machine()
+    one, other = (machine.spawn(name, uid=0, node=node) for name, node in (("one", 0), ("other", 1)))
+    areas = [process.mmap(pages=2) for process in (one, other)]
+    assert areas[0].start == areas[1].start
+    one.write(areas[0])
+    before = placement(machine)
+    other.write(areas[1])
+    told = [strips.sentence(before, s, 0, 2) for s in side_by_side(before, placement(machine))]
+    assert told == [
+        "before: 2 on node 0; after: 2 on node 0; nothing changed",
+        "before: 2 not present; after: 2 on node 1; 2 changed",
+    ]
+
+
 def test_what_is_new_was_not_mapped_before() -> None:
     shell, _ = _many_pages(1)
     before = placement(shell)
@@ -306,6 +322,18 @@ def test_closer_and_closer_down_to_single_pages_and_back() -> None:
         _press(view, -1 if view.zoom else 0, "Escape")
         assert len(view.zoom) == left
     assert (view.html_closer, view.chosen) == ("", [])
+
+
+def test_pages_of_another_strip_are_looked_at_in_place_of_those_before() -> None:
+    _, shell, *_ = _all_states()
+    view = PlacementView(shell)
+    view.chosen = [0, 1, 4]
+    view.look_closer()
+    view.chosen = [1, 0, 1]
+    view.look_closer()
+    assert view.zoom == [[1, 0, 2]]
+    view.back_out()
+    assert view.zoom == []
 
 
 def test_what_is_shown_closely_already_is_not_offered_again() -> None:
