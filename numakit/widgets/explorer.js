@@ -3,6 +3,8 @@
 //   data-set='{"trait": value}'  a click sets these;   data-hover='{...}'  so does a pointer that comes over it, until it leaves
 //   data-keys="name"             what `wishes[name]` has for a key, while the focus is in it;   data-strip="name"  cells to choose from
 
+const PATIENCE = 2000; // milliseconds
+
 /** Put a view over an anywidget model into `root`. Returns a function that ends it. */
 export function mount(root, model) {
   root.classList.add("nk");
@@ -15,20 +17,21 @@ export function mount(root, model) {
   root.replaceChildren(inside);
   const panels = [...inside.querySelectorAll("[data-panel]")];
 
-  // What a key means is known when the kernel has drawn: what is pressed until then waits its turn.
-  let waits = false;
+  // What a key means is known when the kernel has drawn: what is pressed until then waits its turn, unless no answer comes.
+  let asked = -Infinity;
+  const waits = () => performance.now() - asked < PATIENCE;
   const later = [];
   function set(traits) {
     const fresh = Object.entries(traits).filter(([name, value]) => JSON.stringify(model.get(name)) !== JSON.stringify(value));
     if (!fresh.length) return;
-    waits = true;
+    asked = performance.now();
     for (const [name, value] of fresh) model.set(name, value);
     model.save_changes();
   }
   function drawn() {
     draw();
-    waits = false;
-    while (later.length && !waits) press(...later.shift());
+    asked = -Infinity;
+    while (later.length && !waits()) press(...later.shift());
   }
 
   // -- drawing
@@ -94,7 +97,7 @@ export function mount(root, model) {
 
   // -- keys
   function press(name, key) {
-    if (waits) return later.push([name, key]);
+    if (waits()) return later.push([name, key]);
     const wish = model.get("wishes")[name]?.[key];
     if (wish) set(wish);
   }
@@ -106,7 +109,7 @@ export function mount(root, model) {
     const key = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
     if (own || !model.get("known").includes(key) || !name) return;
     event.preventDefault();
-    if (!(event.repeat && waits)) press(name, key);
+    if (!(event.repeat && waits())) press(name, key);
   };
   // On the window, before anybody else: a notebook's own shortcuts look at the focused element alone, not at what it is in.
   window.addEventListener("keydown", onKey, true);
