@@ -19,8 +19,13 @@
 ``machine_map``   a machine as a picture of nodes and distances
 ``topology_view``  the widget of a machine
 ``explorer``      what these two have in common
+``form``          a form above a Stepper: html written in Python, controls that tell what is done with them
+``calltext``      a call of move_pages() as the Python that makes it
+``gallery``       the widget in which every answer of move_pages() is predicted, seen and explained
+``builder``       the widget in which a call is put together and made
 
-``stepper`` and ``explorer`` are the only modules that need anywidget; ``drawing.js`` is how all fronts draw.
+Only ``stepper``, ``explorer``, ``form``, ``gallery`` and ``builder`` need ipywidgets and anywidget; ``drawing.js`` is
+how all fronts draw.
 """
 
 from __future__ import annotations
@@ -29,17 +34,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numakit.widgets.builder import CallBuilder
+    from numakit.widgets.gallery import StatusGallery
     from numakit.widgets.placement_view import PlacementView
     from numakit.widgets.snapshot import Placement, placement
     from numakit.widgets.stepper import Stepper
     from numakit.widgets.topology_view import TopologyView
 
-__all__ = ["Placement", "PlacementView", "Stepper", "TopologyView", "placement"]
+__all__ = ["CallBuilder", "Placement", "PlacementView", "StatusGallery", "Stepper", "TopologyView", "placement"]
 
 #: Where the public names are defined.
 HOMES = {
+    "CallBuilder": "builder",
     "Placement": "snapshot",
     "PlacementView": "placement_view",
+    "StatusGallery": "gallery",
     "Stepper": "stepper",
     "TopologyView": "topology_view",
     "placement": "snapshot",
