@@ -20,7 +20,7 @@ from numakit.facade.run import Run
 from numakit.facade.vma import Vma
 from numakit.timeline.run import Stuck
 from numakit.widgets.calltext import call_python, flags_text
-from numakit.widgets.form import FormWithStepper, Wish, button, field, select, tick
+from numakit.widgets.form import FormWithStepper, Wish, button, field, prose, select, tick
 
 MOST_PAGES = 64  #: pages that one call names here
 NO_AREA = 0  #: stands for an address in no area, where an area's first address could stand
@@ -344,14 +344,14 @@ class CallBuilder(FormWithStepper):
             return ""
         rows = "".join(
             f"<tr><td>{i}</td><td><code>{address:#x}</code></td><td>{escape(status_text(status))}</td>"
-            f"<td>{escape(result.explain(i).partition(': ')[2])}</td></tr>"
+            f"<td>{prose(result.explain(i).partition(': ')[2])}</td></tr>"
             for i, (address, status) in enumerate(zip(result.addresses, result.status, strict=True))
         )
         head = "".join(
             f"<th scope='col'>{name}</th>" for name in ("entry", "address", "status", "what was decided, and why")
         )
         return (
-            f"<div class='nk-answer-box'><p role='status'><b>{escape(result.summary())}</b></p><p>{escape(result.explain())}</p>"
+            f"<div class='nk-answer-box'><div role='heading' aria-level='3'>The call that was made last</div><p role='status'><b>{prose(result.summary())}</b></p><p>{prose(result.explain())}</p>"
             f"<div class='nk-table' tabindex='0' role='region' aria-label='Entries'><table><thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div></div>"
         )

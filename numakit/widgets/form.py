@@ -6,6 +6,7 @@ tells what is done with the controls: ``{"do": "open", "row": "hole"}``, ``{"do"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
@@ -115,7 +116,7 @@ class FormWithStepper(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carr
         """What the widget shows, as a picture for where there is no kernel."""
         run = self.stepper.static_html() if self.stepper else ""
         style = "" if run else f"<style>{panels.style()}</style>"
-        return f'{style}<div class="nk"><div class="nk-in">{self.plain_html()}</div></div>{run}'
+        return f'{style}<div class="nk"><div class="nk-in nk-plain">{self.plain_html()}</div></div>{run}'
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.title}>"
@@ -128,7 +129,12 @@ class FormWithStepper(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carr
         return {**data, "text/plain": self.text(), "text/html": self.static_html()}, metadata
 
 
-# -- controls
+# -- texts and controls
+
+
+def prose(text: str) -> str:
+    """A text as html; the name of an error is not broken after its minus."""
+    return re.sub(r"-E[A-Z0-9]+", r"<span class='nk-whole'>\g<0></span>", escape(text))
 
 
 def button(text: str, do: str, *, able: bool = True, **more: object) -> str:

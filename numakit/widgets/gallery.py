@@ -5,6 +5,7 @@ It decides nothing: :mod:`numakit.situations` makes the runs, ``explain`` gives 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from errno import E2BIG, EACCES, EBUSY, EFAULT, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, EPERM, ESRCH
 from html import escape
@@ -26,8 +27,9 @@ from numakit.situations import (
     words_of,
 )
 from numakit.syscalls.user_memory import UserArray
+from numakit.widgets import panels
 from numakit.widgets.calltext import flags_text
-from numakit.widgets.form import FormWithStepper, Wish, button
+from numakit.widgets.form import FormWithStepper, Wish, button, prose
 from numakit.widgets.reading import Reading
 from numakit.widgets.why import RETURN, why
 
@@ -166,8 +168,9 @@ class StatusGallery(FormWithStepper):
         )
 
     def plain_html(self) -> str:
-        """The picture says how to go on."""
-        return super().plain_html() + "<p><small>Run the cell to open a card.</small></p>"
+        """The same as a picture, without the buttons that lead on."""
+        plain = re.sub(r'<button type="button" data-do="(next|anew)">.*?</button>', "", self.form_html())
+        return panels.without_buttons(plain) + "<p><small>Run the cell to open a card.</small></p>"
 
     def _score_text(self) -> str:
         right, made = self.score
@@ -206,10 +209,10 @@ class StatusGallery(FormWithStepper):
         guess = self.guess
         mark = ""
         if guess and value == guess.answer:
-            mark = "<span class='nk-right-mark'> ✓<span class='nk-sr'> the answer</span></span>"
+            mark = " <span class='nk-right-mark'>✓<span class='nk-sr'> the answer</span></span>"
         elif guess and value == guess.predicted:
-            mark = "<span class='nk-fail'> ✗<span class='nk-sr'> predicted</span></span>"
-        text = f"<b>{value_text(self.row, value)}</b><small>{escape(_meaning(self.row, value))}</small>{mark}"
+            mark = " <span class='nk-fail'>✗<span class='nk-sr'> predicted</span></span>"
+        text = f"<b>{value_text(self.row, value)}{mark}</b><small>{escape(_meaning(self.row, value))}</small>"
         return button(text, "predict", able=guess is None, value=value)
 
     def _answer(self) -> str:
@@ -218,7 +221,7 @@ class StatusGallery(FormWithStepper):
             return ""
         return (
             f"<div class='nk-answer-box'><p role='status' class='{_kind(guess)}'>{escape(self._verdict(guess))}</p>"
-            f"<p>{escape(self.staged.why)}</p><p><small>{escape(self._more())}</small></p>"
+            f"<p>{prose(self.staged.why)}</p><p><small>{prose(self._more())}</small></p>"
             f"{button('Next situation', 'next')}</div>"
         )
 
@@ -232,7 +235,12 @@ class StatusGallery(FormWithStepper):
         assert self.staged is not None
         row = f"The row of the table is “{self.staged.row}”."
         whole = f" The whole call: {self.staged.run.result.summary()}." if self.row not in ABOUT_CALLS else ""
-        return f"{row}{whole} The run stands at step {self.decided_at}, where that was decided; step back to see how it came."
+        if len(self.staged.run) == 1:
+            return (
+                f"{row} All checks of a call are made in one step, before anybody else can act: the run has no other."
+            )
+        where = f"The run stands at step {self.decided_at}, where that was decided; step back to see how it came."
+        return f"{row}{whole} {where}"
 
     def form_text(self) -> str:
         """The same in words."""
