@@ -93,6 +93,7 @@ class FormWithStepper(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carr
         self.stepper = None
         if run is not None:
             self.stepper = Stepper(run)
+            self.stepper.layout.margin = "10px 0 0"
             if position is not None:
                 self.stepper.show(position)
         self.children = [self.form] if self.stepper is None else [self.form, self.stepper]

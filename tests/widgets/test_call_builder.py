@@ -197,6 +197,18 @@ def test_a_pattern_that_cannot_be_read_makes_no_call(builder: CallBuilder) -> No
     assert "whole numbers of 32 bits" in builder.text()
 
 
+def test_nodes_are_those_that_were_chosen(builder: CallBuilder) -> None:
+    """One for all, a pattern again and again, or none; as many as pages."""
+    builder.count = 5
+    assert builder.nodes == [1] * 5
+    choose(builder, "how", "pattern")
+    choose(builder, "pattern", "0, 1,7")
+    assert builder.nodes == [0, 1, 7, 0, 1]
+    choose(builder, "how", "query")
+    assert builder.nodes is None
+    assert builder.pages == [AREA + i * PAGE_SIZE for i in range(5)]
+
+
 @pytest.mark.parametrize("text", ["", ",", "0,", "x", "1.5", "2147483648", "0 1"])
 def test_a_pattern_is_a_list_of_nodes(text: str) -> None:
     assert parse_pattern(" 0, -1,77") == [0, -1, 77]
