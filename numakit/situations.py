@@ -368,7 +368,7 @@ def ok() -> Staged:
     """The only page of the call is pinned.
 
     The call names one page, which is queued for node 1. A pipe holds the page through all ten passes, so it does not
-    move. What does the call return?
+    move.
     """
     _, shell = two_nodes()
     area = written(shell)
@@ -512,8 +512,7 @@ def status_unwritable() -> Staged:
 def query() -> Staged:
     """A question about memory that nobody has touched.
 
-    The call gives no nodes, so it only asks where pages are. The one page that it names was never touched. What does
-    the call return?
+    The call gives no nodes, so it only asks where pages are. The one page that it names was never touched.
     """
     _, shell = two_nodes()
     return returned(Asked(shell, 0, shell.mmap(1)[:], None))
