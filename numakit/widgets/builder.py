@@ -285,7 +285,8 @@ class CallBuilder(FormWithStepper):
     def _wrong(self) -> str:
         """Why the call cannot be made, empty if it can."""
         try:
-            self.nodes  # noqa: B018  (read to see whether it can be)
+            if self.how == "pattern":
+                parse_pattern(self.pattern)
         except ValueError as error:
             return str(error)
         return ""
@@ -299,17 +300,16 @@ class CallBuilder(FormWithStepper):
 
     def _fields(self, wrong: str) -> str:
         area = self._area()
-        named = "" if area else "One address is named, in no area, so there is no range to choose."
-        whole = area.pages - self.first if area else 1
-        most = min(whole, MOST_PAGES)
+        pages = area.pages if area else 1
+        whole = pages - self.first
+        bounds = f' min="0" max="{pages - 1}"', f' min="1" max="{min(whole, MOST_PAGES)}"'
+        one = "" if area else "One address is named, in no area, so there is no range to choose."
         who = (
             select("caller", "Who calls", self._offers("caller"), self.caller)
             + select("target", "Whose pages (pid)", self._offers("target"), self.target)
             + select("area", "Area", self._offers("area"), self.area, self._why_no_area())
-            + field(
-                "first", "From page", self.first, "number", f' min="0" max="{(area.pages if area else 1) - 1}"', named
-            )
-            + field("count", "Number of pages", self.count, "number", f' min="1" max="{most}"', named and " ")
+            + field("first", "From page", self.first, "number", bounds[0], able=area is not None, told=one)
+            + field("count", "Number of pages", self.count, "number", bounds[1], able=area is not None)
         )
         too_large = f"<small>A call made here names at most {MOST_PAGES} pages.</small>" if whole > MOST_PAGES else ""
         return f"<div class='nk-fields'>{who}</div>{too_large}<div class='nk-fields'>{self._nodes_fields(wrong)}{self._flag_fields()}</div>"

@@ -19,7 +19,8 @@ function form(root, model) {
   root.dataset.lmSuppressShortcuts = "true";
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", model.get("label"));
-  const inside = make("div", { class: "nk-in" });
+  const inside = make("form", { class: "nk-in" }); // radio buttons of two forms on one page are no group
+  inside.addEventListener("submit", event => event.preventDefault());
   root.replaceChildren(inside);
   let focused = null;
   function draw() {

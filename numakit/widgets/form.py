@@ -160,11 +160,13 @@ def select(name: str, label: str, options: Iterable[tuple[object, str]], chosen:
     return f'<div class="nk-field"><label><span>{label}</span><select name="{name}"{state}>{shown}</select></label>{hint(why_not)}</div>'
 
 
-def field(name: str, label: str, value: object, kind: str = "text", more: str = "", why_not: str = "") -> str:
-    """A text or a number to be typed."""
-    state = " disabled" if why_not else ""
+def field(
+    name: str, label: str, value: object, kind: str = "text", more: str = "", *, able: bool = True, told: str = ""
+) -> str:
+    """A text or a number to be typed; ``told`` stands below it."""
+    state = "" if able else " disabled"
     shown = f'<input type="{kind}" name="{name}" value="{escape(str(value))}"{more}{state}>'
-    return f'<div class="nk-field"><label><span>{label}</span>{shown}</label>{hint(why_not)}</div>'
+    return f'<div class="nk-field"><label><span>{label}</span>{shown}</label>{hint(told)}</div>'
 
 
 def tick(name: str, label: str, value: object, *, on: bool, kind: str = "checkbox") -> str:

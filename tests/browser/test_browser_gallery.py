@@ -1,4 +1,4 @@
-"""The gallery of answers and the builder of calls in a real JupyterLab: what the page shows is what the model says."""
+"""The gallery of answers and the builder of calls in JupyterLab and Notebook 7: the page shows what the model says."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ SAME = """([label, html]) => {
 
 
 def notebook(folder: Path, name: str = "explorers.ipynb") -> str:
-    """Both widgets, a cell each, and a last one."""
-    cells = [nbformat.v4.new_code_cell(source) for source in (GALLERY, BUILDER, "print('all', 'ran')")]
+    """Both widgets, a cell each, and a second builder."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (GALLERY, BUILDER, "CallBuilder(machine)")]
     book = nbformat.v4.new_notebook(cells=cells)
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / name)
     return name
 
 
-@pytest.fixture
-def page(server: Any, open_page: Any) -> Any:
-    """Both widgets in JupyterLab, when their cells have run."""
+@pytest.fixture(params=["lab", "notebook"])
+def page(request: pytest.FixtureRequest, server: Any, open_page: Any) -> Any:
+    """Both widgets in JupyterLab and in Notebook 7, when their cells have run."""
     opened = open_page(server.url, width=1400)
-    opened.goto(server.address("lab", notebook(server.folder)))
+    opened.goto(server.address(request.param, notebook(server.folder)))
     opened.wait_for_function("() => window.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
     opened.wait_for_function(
         "() => { const s = jupyterapp.shell.currentWidget?.context?.sessionContext;"
         " return s?.isReady && s.session?.kernel?.status === 'idle'; }"
     )
     opened.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    opened.wait_for_function("() => document.querySelectorAll('.nk[data-drawn]').length === 2")
+    opened.wait_for_function("() => document.querySelectorAll('.nk[data-drawn]').length === 3")
     return opened
 
 
@@ -117,6 +117,7 @@ def _builder(page: Any) -> None:
     cell.get_by_label("a pattern, repeated").check()
     builder.how = "pattern"
     same(page, builder)
+    assert page.locator(".jp-Cell").nth(2).get_by_label("one for all pages").is_checked()
     cell.get_by_label("Nodes, with commas between them").fill("1;0")
     builder.pattern = "1;0"
     same(page, builder)
