@@ -98,20 +98,20 @@ FREED = _row("FREED", "unmap_and_move", "", "look whether anybody but us still u
              "its last user may have let go; then there is nothing to move")
 LOCK_PAGE = _row("LOCK_PAGE", "lock_page", "1", "lock the old page", "I/O, truncation and other migrations lock it too")
 SLEEP_ON_PAGE = _row("SLEEP_ON_PAGE", "lock_page", "1", "sleep until the page is unlocked",
-                     "a forced pass waits for the owner instead of giving up", lock="page")
+                     "who may sleep waits for the owner; a migration only does so from its fourth pass on", lock="page")
 WRITEBACK = _row("WRITEBACK", "wait_on_page_writeback", "2", "see that the page is not being written to disc",
                  "the disc reads the old frame; it must not be given away under it")
 SLEEP_ON_WRITEBACK = _row("SLEEP_ON_WRITEBACK", "wait_on_page_writeback", "2", "sleep until the write is done",
-                          "a forced pass waits for the disc", lock="writeback")
-TRY_TO_UNMAP = _row("TRY_TO_UNMAP", "try_to_unmap", "5", "turn the next PTE of the page into a migration entry",
-                    "from here on an access through this PTE faults and waits; through the others it still reaches the old page")
+                          "the disc still reads the frame; a migration only waits for that from its fourth pass on", lock="writeback")
+TRY_TO_UNMAP = _row("TRY_TO_UNMAP", "try_to_unmap", "5", "take the page out of its next PTE; a migration leaves an entry there, the swap cache a slot",
+                    "from here on an access through this PTE faults; through the others it still reaches the page")
 RMAP_LOCK = _row("RMAP_LOCK", "page_lock_anon_vma", "", "sleep until the reverse map is free",
                  "a fork or munmap that changed the list of VMAs during the walk would make it miss a PTE", lock="rmap", subject="")
 LOCK_NEW_PAGE = _row("LOCK_NEW_PAGE", "move_to_new_page", "3", "lock the new page",
                      "whoever finds it through the mapping before it is filled has to wait")
 SET_MAPPING = _row("SET_MAPPING", "move_to_new_page", "4", "give the new page the old one's mapping and index",
                    "the mapping's slot and the reverse map lead to pages by these two")
-WRITEOUT = _row("WRITEOUT", "writeout", "", "a dirty page whose file system cannot move it has to be written first",
+WRITEOUT = _row("WRITEOUT", "writeout", "", "see whether the page, which is dirty and cannot be moved so, can be written",
                 "its PTEs come back before, so it may be dirtied again meanwhile")
 WRITEPAGE = _row("WRITEPAGE", "writepage", "", "hand the page to the disc",
                  "the file system unlocks it: others may use it, lock it and dirty it while it is written")
@@ -139,7 +139,7 @@ REMOVE_ENTRY = _row("REMOVE_ENTRY", "remove_migration_ptes", "16", "turn the nex
 UNLOCK_NEW_PAGE = _row("UNLOCK_NEW_PAGE", "move_to_new_page", "19", "unlock the new page", "who waits for it may go on")
 UNLOCK_PAGE = _row("UNLOCK_PAGE", "unmap_and_move", "19", "unlock the old page",
                    "who slept on a migration entry wakes, and takes the fault again")
-PUT_BACK = _row("PUT_BACK", "move_to_lru", "20", "give the old page back to the LRU",
+PUT_BACK = _row("PUT_BACK", "move_to_lru", "20", "give the old page back to the LRU, unless it is to be tried again",
                 "the old frame, if nobody refers to it any more, is freed when its pagevec is drained")
 PUT_BACK_NEW = _row("PUT_BACK_NEW", "move_to_lru", "20", "move the new page to the LRU",
                     "reclaim can find it again; after a failed attempt this is how the unused frame is freed")
@@ -156,7 +156,7 @@ SWAP_IN = _row("SWAP_IN", "do_swap_page", "", "lock the page that comes from swa
 COPY_ON_WRITE = _row("COPY_ON_WRITE", "do_wp_page", "", "copy the page for the one who writes",
                      "allocating may sleep, so the PTE is compared again afterwards")
 COPY_PTE = _row("COPY_PTE", "copy_one_pte", "", "copy the next PTE to the child", "fork copies migration entries as they are", subject="address")
-ZAP_PTE = _row("ZAP_PTE", "zap_pte_range", "", "drop the next PTE", "munmap and exit let go of the pages one by one", subject="address")
+ZAP_PTE = _row("ZAP_PTE", "zap_pte_range", "", "drop the next PTE", "munmap, exit and truncation let go of the pages one by one", subject="address")
 CHANGE_PTE = _row("CHANGE_PTE", "change_pte_range", "", "change the protection of the next PTE",
                   "a WRITE migration entry becomes READ, or the page would come back writable", subject="address")
 GET_USER_PAGES = _row("GET_USER_PAGES", "get_user_pages", "", "take a reference for a device or a pipe",

@@ -189,8 +189,15 @@ class Reading:
             for change in islice(changes, (end - begin) // 2):
                 if change.label == "outcome" and self.turns[step].task == CALL and change.after != UNSET:
                     self._decide(change.index, step, change.after < 0)
-                elif change.label == "table" and _is_refusal(change):
-                    self._fail(step)
+                elif change.label == "table" and isinstance(change.index, tuple):
+                    self._read_structure(change, step)
+
+    def _read_structure(self, change: Change, step: int) -> None:
+        kind, *number = change.index
+        if kind == "process":  # one that has ended is not in the machine any more
+            self.names.setdefault(number[0], (change.before or change.after).name)
+        elif _is_refusal(change):
+            self._fail(step)
 
     def _decide(self, entry: int, step: int, fails: bool) -> None:
         self.decided[entry] = step
@@ -226,6 +233,12 @@ class Reading:
         """The pass that the call is in when ``position`` steps have been made; None before the first."""
         begun = bisect_left(self.passes, position)
         return self.turns[self.passes[begun - 1]].about if begun else None
+
+    def last_pass_at(self, position: int) -> bool:
+        """Whether who made the step before ``position`` is in the last pass of its call."""
+        who = self.turns[position - 1].task
+        begun = [step for step in self.at_moment[PASS] if step < position and self.turns[step].task == who]
+        return bool(begun) and self.turns[begun[-1]].about == self.run.machine.kernel.passes - 1
 
     def standing(self, task: Task, position: int) -> tuple[Moment, int] | None:
         """Where a task stands when ``position`` steps have been made: what it does next; None when it has ended."""
@@ -276,8 +289,7 @@ def _leads_away(turn: Turn, attempt: Attempt) -> bool:
 
 def _is_refusal(change: Change) -> bool:
     """Whether a change of the table notes that the call could not move a page."""
-    key = change.index
-    noted = isinstance(key, tuple) and key[:2] == ("page verdict", CALL)
+    noted = change.index[:2] == ("page verdict", CALL)
     return noted and change.after is not None and change.after.value < 0
 
 

@@ -23,6 +23,7 @@ from numakit.syscalls.move_pages import UNSET, CallRecord
 from numakit.timeline.run import Run
 from numakit.timeline.state import Change
 from numakit.timeline.task import Task
+from numakit.widgets.act import Act
 from numakit.widgets.changes import (
     Told,
     answer_text,
@@ -34,8 +35,9 @@ from numakit.widgets.changes import (
     pte_text,
     tell_changes,
 )
+from numakit.widgets.lanes import task_title
 from numakit.widgets.reading import CALL, Reading
-from numakit.widgets.sentences import Act, sentence
+from numakit.widgets.sentences import sentence
 from numakit.widgets.surroundings import (
     ListScene,
     LockScene,
@@ -187,14 +189,14 @@ def scene(run: Run[Any], step: int, reading: Reading | None = None) -> Scene:
     tasks = tuple(_task(m, reading, task, step) for task in reading.tasks)
     turn = reading.turns[step - 1] if step else None
     return Scene(
-        title=_title(m, run.call),
+        title=task_title(reading, run.call),
         position=step,
         length=len(reading),
         sentence=_sentence(m, reading, step, stage, changes),
-        who=_who(m, reading.tasks[turn.task - 1]) if turn else "",
+        who=_who(reading, reading.tasks[turn.task - 1]) if turn else "",
         acting=turn.task if turn else CALL,
         moment=turn.moment if turn else None,
-        next=_next(m, reading, step),
+        next=_next(reading, step),
         pass_number=reading.pass_at(step),
         rows=tuple(moment_rows(reading, step)),
         old=_frame(m, stage, stage.old, changes, held_before),
@@ -276,25 +278,16 @@ def moment_rows(reading: Reading, step: int) -> Iterable[MomentRow]:
 # -- who
 
 
-def _title(m: MachineState, call: Task) -> str:
-    return f"{call.name} of {_process(m, call)}" if call.pid else call.name
-
-
-def _process(m: MachineState, task: Task) -> str:
-    process = m.table.get(("process", task.pid))
-    return process.name if process else f"pid {task.pid}"
-
-
-def _who(m: MachineState, task: Task) -> str:
+def _who(reading: Reading, task: Task) -> str:
     """Who acts, for a sentence: "the call", "the write of child", "the disc"."""
     if task.number == 1 and task.name not in PLAIN_ACCESSES:
         return "the call"
-    name = _title(m, task)
+    name = task_title(reading, task)
     return name if name.startswith(("a ", "the ")) else f"the {name}"
 
 
 def _task(m: MachineState, reading: Reading, task: Task, step: int) -> TaskScene:
-    name, at = _title(m, task), reading.standing(task, step)
+    name, at = task_title(reading, task), reading.standing(task, step)
     if at is None:
         return TaskScene(name, "done", "has ended", task.number)
     moment, what = at
@@ -312,22 +305,25 @@ def _task(m: MachineState, reading: Reading, task: Task, step: int) -> TaskScene
     return TaskScene(name, "acts" if acted else "ready", f"stands before {moment} ({moment.function})", task.number)
 
 
-def _next(m: MachineState, reading: Reading, step: int) -> str:
+def _next(reading: Reading, step: int) -> str:
     if step == len(reading):
         return ""
     turn = reading.turns[step]
-    return f"{_who(m, reading.tasks[turn.task - 1])}: {turn.moment.what}"
+    return f"{_who(reading, reading.tasks[turn.task - 1])}: {turn.moment.what}"
 
 
 def _sentence(m: MachineState, reading: Reading, step: int, stage: Stage, changes: list[Change]) -> str:
     if not step:
         return "Nothing has happened yet."
     turn = reading.turns[step - 1]
-    who = _who(m, reading.tasks[turn.task - 1])
-    text = sentence(Act(m, who, turn.moment, turn.about, stage.old, stage.new, changes))
+    who = _who(reading, reading.tasks[turn.task - 1])
     task = reading.tasks[turn.task - 1]
     ended = task.done and reading.next_of(task, step) is None
-    return f"{text} This is the end of {who}." if ended else text
+    access = task.name in PLAIN_ACCESSES
+    last_pass = reading.last_pass_at(step)
+    return sentence(
+        Act(m, who, turn.moment, turn.about, stage.old, stage.new, changes, stage.place, ended, access, last_pass)
+    )
 
 
 # -- frames and PTEs
