@@ -45,15 +45,46 @@ def test_a_run_at_its_end_goes_no_further_and_later_calls_stay(scene: Scene, are
 
 
 def test_going_on_from_a_run_while_the_machine_shows_another(scene: Scene, area: Vma) -> None:
-    """The machine is brought to where the run stands first; the later run is forgotten."""
+    """That would forget the later run: it is refused, with its name, until it is said that it may be forgotten."""
     first = scene.machine.record(scene.shell.move_pages, 0, area, elsewhere(scene, area))
     end = scene.machine.fingerprint()
     second = scene.machine.record(scene.shell.move_pages, 0, area, elsewhere(scene, area))
     first.goto(5)
     second.goto(3)
-    first.resume()
+    before = scene.machine.fingerprint()
+    for refused in (first.resume, first.finish, lambda: first.now.do(scene.shell.write, area[0])):
+        with pytest.raises(RuntimeError, match=r"would forget what was done on .* after this run: move_pages;"):
+            refused()
+    assert (scene.machine.fingerprint(), len(second), first.position) == (before, len(second.steps), 5)
+    first.forget_later_calls().resume()
     first.finish()
     assert scene.machine.fingerprint() == end
+    with pytest.raises(RuntimeError, match="this run was forgotten"):
+        second.goto(3)
+
+
+def test_what_was_done_outside_of_calls_is_not_forgotten_either(scene: Scene, area: Vma) -> None:
+    """A process that was started since would be gone."""
+    run = scene.machine.record(scene.shell.move_pages, 0, area, elsewhere(scene, area))
+    scene.machine.spawn("later")
+    run.goto(5)
+    with pytest.raises(RuntimeError, match="changes outside of any call"):
+        run.finish()
+
+
+def test_an_actor_is_taken_out_only_if_that_forgets_no_later_call(scene: Scene, area: Vma) -> None:
+    """A refusal leaves the actor where it was."""
+    run = scene.machine.record(scene.shell.move_pages, 0, area, elsewhere(scene, area))
+    run.goto(9)
+    actor = run.now.do(scene.shell.write, area[0])
+    run.finish()
+    turns = run.turns
+    scene.shell.write(area[1])
+    with pytest.raises(RuntimeError, match="after this run: write;"):
+        run.forget(actor)
+    assert (run.turns, run.interferences[0][0]) == (turns, actor.task)
+    run.forget_later_calls()
+    assert 2 not in run.forget(actor).turns
 
 
 def test_calls_outside_a_run_between_its_steps_can_be_seen_but_not_gone_on_from(scene: Scene, area: Vma) -> None:
@@ -117,7 +148,7 @@ def test_cells_of_a_future_that_was_dropped_do_not_exist(scene: Scene, area: Vma
     run = scene.machine.record(scene.shell.write, area[0])
     cells = scene.machine.cells(8, 5)
     run.first()
-    run.resume()
+    run.forget_later_calls().resume()
     other = scene.shell.mmap(pages=8)
     for use in (lambda: cells[0], lambda: cells.__setitem__(0, 9), lambda: len(cells)):
         with pytest.raises(ValueError, match="do not exist now"):

@@ -86,7 +86,8 @@ class Meanwhile:
     def do(self, call: BoundCall[P, Q], *args: P.args, **kwargs: P.kwargs) -> Actor[Q]:
         """Let a call of a process or of the machine begin at that time.
 
-        Whatever was recorded after this step is forgotten; who joined at this very step stays (:meth:`Run.forget`).
+        What was recorded of the run after this step is forgotten; who joined at this very step stays
+        (:meth:`Run.forget`). Raises RuntimeError where calls made after the run would be forgotten, too.
         """
         see_that_it_is_a_call(call, self.run.machine)
         if self.begin and self.run.finished and self.run.position == len(self.run):
@@ -146,11 +147,6 @@ class Run(Timeline[R]):
         told = tuple(interference for task, interference in self.interferences if task in self.tasks)
         return Schedule(told, as_turns(self.turns) if self.own_order else ())
 
-    @property
-    def is_newest(self) -> bool:
-        """Whether nothing was recorded on the machine after this run, that going on from its past would forget."""
-        return bool(self._ended_at == len(self.machine.journal))
-
     def forget(self, actor: Actor[Any] | Task) -> Run[R]:
         """Take an actor out again: the run stands at the step where it had joined, and what came later is forgotten.
 
@@ -160,6 +156,7 @@ class Run(Timeline[R]):
         joined = [step for step, born in self._births if born is task and task is not self.call]
         if not joined:
             raise ValueError(f"actor={actor!r}: not one that joined this run")
+        self.see_that_it_can_go_on()
         self.goto(joined[0])
         self._births = [(step, born) for step, born in self._births if born is not task]
         self.interferences = [(born, told) for born, told in self.interferences if born is not task]

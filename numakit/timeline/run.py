@@ -31,6 +31,7 @@ JOURNAL_LIMIT = 1 << 30  #: bytes of journal after which a run goes on unrecorde
 LOOK_AT_JOURNAL = 4096  #: how large the journal has become is looked at every so many steps
 WHAT_BITS = 40  #: a turn is packed as (task - 1) << 48 | moment << 40 | what the moment is about
 TASK_SHIFT = WHAT_BITS + 8
+TOLD_CALLS = 6  #: calls that a refusal names
 MOST_TASKS = 0x7000  #: numbers above are taken by kernel code of the reader's and by pins (machine.references)
 
 
@@ -85,6 +86,7 @@ class Run(Generic[R]):
             machine.start_recording()
         self._began_at = self._ended_at = machine.cursor
         self._epoch = machine.journal_epoch
+        self._number = machine.note_call(call.name)
         self._begin()
 
     def _begin(self) -> None:
@@ -115,6 +117,16 @@ class Run(Generic[R]):
         return task
 
     # -- what is known of it
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether nothing was recorded on the machine after this run, that going on from its past would forget."""
+        return bool(self._ended_at == len(self.machine.journal))
+
+    @property
+    def later_calls(self) -> list[str]:
+        """The names of the calls that were made on the machine after this run, and are recorded."""
+        return [name for number, name in self.machine.begun.items() if number > self._number]
 
     @property
     def steps(self) -> RecordedSteps:
@@ -351,19 +363,18 @@ class Run(Generic[R]):
     def _see_that_it_can_be_shown(self) -> None:
         if not self.recorded or self._epoch != self.machine.journal_epoch:
             raise RuntimeError(self.no_way_back or "the journal of this run was not kept: use machine.record(...)")
+        if self._number not in self.machine.begun:
+            raise RuntimeError("this run was forgotten: somebody went on from the past of an earlier one")
 
     def resume(self) -> None:
         """Make the tasks stand where the machine stands: begin again and replay, each write asserted.
 
-        What was recorded after this step, of this run and of later calls, is forgotten.
+        What was recorded of this run after this step is forgotten. Raises RuntimeError where later calls would be, too:
+        :meth:`forget_later_calls` has to be told so.
         """
         if not self._stale:
             return
-        if self._came_between:
-            raise RuntimeError(
-                "calls were made outside this run between its steps: it can be shown at any step, but not be gone on "
-                "from; with run.now.do(call, ...) they are a part of it"
-            )
+        self.see_that_it_can_go_on()
         self.goto(self.position)  # the machine may show another run, or what came after this one
         machine, here, at = self.machine, self.position, self.machine.cursor
         players = [turn >> TASK_SHIFT for turn in self._turns[:here]]
@@ -385,7 +396,40 @@ class Run(Generic[R]):
         finally:
             self._replaying = False
         machine.start_recording()
+        machine.forget_calls(self._number + 1)
         self._stale, self._ended_at = False, machine.cursor
+
+    def see_that_it_can_go_on(self) -> None:
+        """Raise RuntimeError where going on from a past step is impossible, or would forget more than this run."""
+        self._see_that_it_can_be_shown()
+        if self._came_between:
+            raise RuntimeError(
+                "calls were made outside this run between its steps: it can be shown at any step, but not be gone on "
+                "from; with run.now.do(call, ...) they are a part of it"
+            )
+        if not self.is_newest:
+            raise RuntimeError(
+                f"going on from here would forget what was done on this machine after this run: {self.tell_later()}; "
+                "run.forget_later_calls() forgets it"
+            )
+
+    def tell_later(self) -> str:
+        """What was done on the machine after this run, for a sentence: the first calls, and how many others."""
+        later = self.later_calls
+        if not later:
+            return "changes outside of any call"
+        more = f" and {len(later) - TOLD_CALLS} more" if len(later) > TOLD_CALLS else ""
+        return ", ".join(later[:TOLD_CALLS]) + more
+
+    def forget_later_calls(self) -> Run[R]:
+        """Forget what was done on the machine after this run, so that one can go on from its steps; it shows the same
+        step.
+        """
+        self._see_that_it_can_be_shown()
+        self.machine.goto(self._ended_at)
+        self.machine.start_recording()
+        self.machine.forget_calls(self._number + 1)
+        return self.goto(self.position)
 
     # -- code of the user
 
@@ -395,6 +439,7 @@ class Run(Generic[R]):
             return
         self.machine.goto(self._began_at)
         self.machine.start_recording()
+        self.machine.forget_calls(self._number)
         self.recorded, self.no_way_back = False, "this run was called off: the machine is as it was before it"
 
     def ask(self, function: Callable[..., Any], *arguments: Any, whose: Any) -> Any:

@@ -66,6 +66,8 @@ class State:
         self._key_number: dict[Hashable, int] = {}
         self._log: array[int] = array("q")
         self._values: list[Any] = []
+        self.begun: dict[int, str] = {}  #: the calls that the journal has, by number, oldest first: their names
+        self.calls_begun = 0
         self.journal_epoch = 0  #: goes up when the journal is forgotten: runs recorded before cannot be shown again
         self.stop_recording()
 
@@ -73,7 +75,7 @@ class State:
 
     def stop_recording(self) -> None:
         """Write without a journal from now on; what was recorded is forgotten."""
-        self._log, self._values, self._cursor = array("q"), [], 0
+        self._log, self._values, self._cursor, self.begun = array("q"), [], 0, {}
         self.journal_epoch += 1
         self.recording, self._standing = False, "plain"
         self.set, self.put = self._set_plain, self._put_plain
@@ -88,6 +90,17 @@ class State:
         self._append = self._log.append
         self.recording, self._standing = True, "recording"
         self.set, self.put = self._set_recorded, self._put_recorded
+
+    def note_call(self, name: str) -> int:
+        """A call begins, which the journal, if there is one, will have from here on. Its number, for good."""
+        self.calls_begun += 1
+        if self.has_journal:
+            self.begun[self.calls_begun] = name
+        return self.calls_begun
+
+    def forget_calls(self, first: int) -> None:
+        """The journal no longer has the calls from number ``first`` on."""
+        self.begun = {number: name for number, name in self.begun.items() if number < first}
 
     def start_checking(self) -> None:
         """From where the machine stands, each write must be the recorded one (:class:`Diverged` otherwise)."""
@@ -166,7 +179,7 @@ class State:
     def _closed(self, *_: Any) -> None:
         raise InThePast(
             "the machine stands in its past: run.last() returns to the end of the run, machine.present() to now; "
-            "run.resume() goes on from here and forgets what came later"
+            "run.resume() goes on from here and forgets what the run did later"
         )
 
     # -- numbers and arrays

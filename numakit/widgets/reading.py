@@ -237,7 +237,7 @@ class Reading:
     def last_pass_at(self, position: int) -> bool:
         """Whether who made the step before ``position`` is in the last pass of its call."""
         who = self.turns[position - 1].task
-        begun = [step for step in self.at_moment[PASS] if step < position and self.turns[step].task == who]
+        begun = [step for step in self.at_moment.get(PASS, []) if step < position and self.turns[step].task == who]
         return bool(begun) and self.turns[begun[-1]].about == self.run.machine.kernel.passes - 1
 
     def standing(self, task: Task, position: int) -> tuple[Moment, int] | None:

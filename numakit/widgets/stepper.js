@@ -68,7 +68,7 @@ export function mount(root, source) {
   const goto = step => { if (step !== null && step !== undefined) source.goto(step); };
   const acts = {
     ArrowRight: () => { const { wanted, length, finished } = now(); wanted === length && !finished ? source.ask({ do: "forward" }) : goto(wanted + 1); },
-    ArrowLeft: () => { const { wanted, joined } = now(); wanted === joined ? source.ask({ do: "take back" }) : goto(wanted - 1); },
+    ArrowLeft: () => { const { wanted, joined, later } = now(); wanted === joined && !later ? source.ask({ do: "take back" }) : goto(wanted - 1); },
     Home: () => goto(0), End: () => goto(now().length),
     "Shift+ArrowRight": () => goto(now().jumps.over), "Shift+ArrowLeft": () => goto(now().jumps.before),
     p: () => goto(now().jumps.page), n: () => goto(now().jumps.pass), f: () => goto(now().jumps.failure), a: () => goto(now().jumps.actor),
@@ -184,13 +184,14 @@ export function mount(root, source) {
     V.who = make("select", { "aria-label": "Who acts" });
     V.what = make("select", { "aria-label": "What they do" });
     V.where = make("select", { "aria-label": "Where" });
-    V.do = button("Do it here", "", () => source.ask({ do: "act", who: +V.who.value, what: V.what.value, where: V.where.value }), { class: "nk-act" });
-    V.undo = button("Take it back (z)", "", () => act("z"), { class: "nk-take-back" });
+    V.do = button("Do it here", "", () => source.ask({ do: "act", who: +V.who.value, what: V.what.value, where: V.where.value, forget: now().later }), { class: "nk-act" });
+    V.undo = button("Take it back (z)", "", () => { pause(); source.ask({ do: "take back", forget: now().later }); }, { class: "nk-take-back" });
+    V.lost = make("p", { class: "nk-lost" });
     V.code = make("textarea", { class: "nk-code", "aria-label": "Python that does the same", readonly: "" });
     V.copy = button("Copy", "Copy the Python", copy, { class: "nk-copy" });
     V.what.addEventListener("change", offer);
     V.whatif = make("details", { class: "nk-whatif" }, make("summary", {}, "What if somebody acted here? (i)"),
-      make("div", { class: "nk-row" }, V.who, V.what, V.where, V.do, V.undo), make("div", { class: "nk-row" }, V.code, V.copy));
+      make("div", { class: "nk-row" }, V.who, V.what, V.where, V.do, V.undo), V.lost, make("div", { class: "nk-row" }, V.code, V.copy));
     return V.whatif;
   }
   async function copy() {
@@ -207,7 +208,10 @@ export function mount(root, source) {
     if (pairs.some(([value]) => String(value) === chosen)) select.value = chosen;
   }
   function offer() {
-    const { offers, joined, code } = now();
+    const { offers, joined, code, later } = now();
+    V.lost.textContent = later ? `Since this run the machine was used: ${later}. That would be forgotten.` : "";
+    V.do.textContent = later ? "Forget that, and do it here" : "Do it here";
+    V.undo.textContent = later ? "Forget that, and take it back" : "Take it back (z)";
     options(V.who, offers.who);
     options(V.what, offers.what.map(([key, name]) => [key, name]));
     options(V.where, offers.where.map(address => [address, `at ${address}`]));

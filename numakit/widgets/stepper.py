@@ -62,7 +62,6 @@ class Stepper(anywidget.AnyWidget):
         self.scene: Scene = scene(run, run.position)
         self.reading = Reading(run)
         self._added: list[whatif.Added] = []
-        self._sure = False  #: whether it was said that later calls will be forgotten
         self._drawn = 0
         super().__init__(position=self.scene.position)
         self.on_msg(self._wish)
@@ -85,8 +84,8 @@ class Stepper(anywidget.AnyWidget):
         self._try(len(self.run))
 
     def back(self) -> None:
-        """One step back; where somebody was let act here, they are taken out again."""
-        if self._added and self._added[-1].position == self.position:
+        """One step back; where somebody was let act here, they are taken out again, if that forgets no later call."""
+        if self._added and self._added[-1].position == self.position and self.run.is_newest:
             self.take_back()
         else:
             self._try(max(0, self.position - 1))
@@ -124,7 +123,11 @@ class Stepper(anywidget.AnyWidget):
     # -- others
 
     def what_if(self, pid: int, deed: str, address: int = 0) -> None:
-        """Let a process do one of :data:`whatif.DEEDS` at the step that is shown; the run goes on with that in it."""
+        """Let a process do one of :data:`whatif.DEEDS` at the step that is shown; the run goes on with that in it.
+
+        Raises RuntimeError where that would forget what was done on the machine after the run; see
+        ``run.forget_later_calls()``.
+        """
         run, position, turns = self.run, self.position, self.run.turns
         run.goto(position)
         task = whatif.let_happen(run, pid, deed, address)
@@ -137,11 +140,12 @@ class Stepper(anywidget.AnyWidget):
         self._went_on(position, told)
 
     def take_back(self) -> None:
-        """Take out who was let act last; the run is what it was before."""
+        """Take out who was let act last; the run is what it was before. Raises RuntimeError as :meth:`what_if`."""
         if not self._added:
             return
-        task, position, turns = self._added.pop()
+        task, position, turns = self._added[-1]
         whatif.take_back(self.run, task, turns)
+        self._added.pop()
         self._went_on(position, "Taken back: the run is what it was before.")
 
     def _went_on(self, position: int, told: str) -> None:
@@ -175,25 +179,25 @@ class Stepper(anywidget.AnyWidget):
         """What the front asks for. Nothing that it sends can raise: it is told what was wrong instead."""
         known: dict[str, Callable[[], None]] = {
             "forward": self.forward,
-            "take back": self.take_back,
+            "take back": lambda: self._if_sure(wish, self.take_back),
             "continue": self.run_on,
             "moment": lambda: self.to_moment(str(wish["name"])),
             "decided": lambda: self.to_decision(int(wish["entry"])),
             "why": lambda: self._tell_why(wish["entry"]),
-            "act": lambda: self._act(int(wish["who"]), str(wish["what"]), str(wish.get("where") or "0")),
+            "act": lambda: self._if_sure(
+                wish, lambda: self.what_if(int(wish["who"]), str(wish["what"]), int(str(wish.get("where") or "0"), 16))
+            ),
         }
         try:
             known[wish["do"]]()
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             self._say(f"This cannot be done: {error}")
 
-    def _act(self, pid: int, deed: str, address: str) -> None:
-        if not self.run.is_newest and not self._sure:
-            self._sure = True
-            self._say("Calls were made on this machine after this run, and would be forgotten. Ask again to do it.")
-            return
-        self._sure = False
-        self.what_if(pid, deed, int(address, 16))
+    def _if_sure(self, wish: Any, do: Callable[[], None]) -> None:
+        """Do what changes the run. Later calls are forgotten only where the wish names them, as they were told."""
+        if not self.run.is_newest and wish.get("forget") == self.run.tell_later():
+            self.run.forget_later_calls()
+        do()
 
     def _tell_why(self, entry: Any) -> None:
         html = why(self.run, self.reading, entry).html(self.position)
@@ -231,6 +235,7 @@ class Stepper(anywidget.AnyWidget):
             "position": self.scene.position,
             "length": len(self.run),
             "finished": not any(task.released and not task.done for task in self.run.tasks),
+            "later": "" if self.run.is_newest else self.run.tell_later(),
             "joined": self._added[-1].position if self._added else -1,
             "jumps": jumps(self.reading, self.scene.position),
             "moment": turn.moment.name if turn else None,

@@ -189,7 +189,8 @@ def test_who_has_to_wait_for_mmap_sem_is_shown_waiting() -> None:
     assert "waiting: <b>munmap</b>" in stepper.html_locks
 
 
-def test_later_calls_are_forgotten_only_when_asked_twice() -> None:
+def test_later_calls_are_forgotten_only_by_who_was_told_which() -> None:
+    """They are named before, and when more have come since they are named again."""
     stepper = Stepper(made(SHORT))
     machine = stepper.run.machine
     machine.present()
@@ -198,10 +199,36 @@ def test_later_calls_are_forgotten_only_when_asked_twice() -> None:
     length = len(stepper.run)
     wish = {"do": "act", "who": machine.processes[0].pid, "what": "write", "where": "0x10000000"}
     _ask(stepper, **wish)
-    assert "would be forgotten" in stepper.note
-    assert len(stepper.run) == length
-    _ask(stepper, **wish)
+    assert "would forget what was done on this machine after this run: write;" in stepper.note
+    assert (len(stepper.run), stepper.at["later"]) == (length, "write")
+    machine.present()
+    machine.processes[0].read(0x10003000)
+    _ask(stepper, **wish, forget="write")
+    assert (len(stepper.run), stepper.at["later"]) == (length, "write, read")
+    _ask(stepper, **wish, forget="write, read")
     assert len(stepper.run) > length
+    assert (stepper.at["later"], stepper.position) == ("", 12)
+
+
+def test_back_takes_nobody_out_where_that_would_forget_later_calls() -> None:
+    """It goes one step back, as everywhere; taking out is refused until the calls are named."""
+    stepper = Stepper(made(SHORT))
+    machine = stepper.run.machine
+    stepper.show(12)
+    _ask(stepper, do="act", who=machine.processes[0].pid, what="write", where="0x10000000")
+    length = len(stepper.run)
+    machine.present()
+    machine.processes[0].write(0x10003000)
+    stepper.show(12)
+    stepper.back()
+    assert (stepper.position, len(stepper.run)) == (11, length)
+    stepper.show(12)
+    for named in ("", "read"):
+        _ask(stepper, do="take back", forget=named)
+        assert "would forget" in stepper.note
+        assert (len(stepper.run), stepper.at["joined"]) == (length, 12)
+    _ask(stepper, do="take back", forget="write")
+    assert len(stepper.run) < length
 
 
 def test_an_actor_that_never_joined_cannot_be_forgotten() -> None:
