@@ -29,8 +29,9 @@ fuzz: $(VENV)/.test ## play N random worlds (make fuzz N=10000) and print the sc
 	$(BIN)/python -m tools.fuzz $(or $(N),10000)
 
 bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
-	$(BIN)/python benchmarks/pipeline.py --write
-	$(BIN)/python benchmarks/widgets.py --write
+	$(BIN)/python -m benchmarks.pipeline --write
+	$(BIN)/python -m benchmarks.browser --write
+	$(BIN)/python -m benchmarks.widgets --write
 
 pictures: $(VENV)/.test ## draw the pictures of the documentation
 	$(BIN)/python tools/pictures.py

@@ -1,4 +1,4 @@
-"""Figures of the pipeline: `python benchmarks/pipeline.py` prints a table, `--write` puts it into docs/.
+"""Figures of the pipeline: `python -m benchmarks.pipeline` prints a table, `--write` puts it into docs/.
 
 Each figure is the median of several runs, and stands beside a yardstick that is run in the same minute: on a machine
 that is busy with something else both go down. Nothing here is a test.
@@ -15,15 +15,14 @@ import sys
 import time
 from array import array
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import networkx as nx
 
+from benchmarks.page import write_section
 from numakit import MPOL_MF_MOVE, Machine, Process, Topology, Vma
 from numakit.machine.state import FRAME_FIELDS
 
-ROOT = Path(__file__).resolve().parent.parent
 REPEATS = 5
 PAGES = 10_000
 GIB = 1 << 30
@@ -200,9 +199,9 @@ def main() -> None:
     text = table(figures())
     print(text)
     if parser.parse_args().write:
-        page = ROOT / "docs" / "benchmarks.md"
         where = f"Python {platform.python_version()} on {platform.machine()}, one core; `make bench` measures again."
-        page.write_text(f"# Benchmarks\n\nMedians, each beside a yardstick run in the same minute. {where}\n\n{text}\n")
+        said = f"# Benchmarks\n\nMedians, each beside a yardstick run in the same minute. {where}"
+        write_section("", f"{said}\n\n{text}")
 
 
 if __name__ == "__main__":

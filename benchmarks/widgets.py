@@ -1,4 +1,4 @@
-"""Figures of the widgets: `python benchmarks/widgets.py` prints two tables, `--write` puts the second into docs/.
+"""Figures of the widgets: `python -m benchmarks.widgets` prints two tables, `--write` puts the second into docs/.
 
 The Stepper, kernel side: a machine of 100,000 frames and a call of 1,000 pages, some 17,000 steps. The PlacementView
 of 1,000,000 pages, kernel side and, where there is a Chromium, in the browser; beside it, as a yardstick, one pass of
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.page import markdown_table, write_section
 from numakit import Machine, Process, Run, Topology
 from numakit.tables import text_table
 from numakit.widgets import Placement, PlacementView, Stepper, placement
@@ -29,8 +30,6 @@ FRAMES = 100_000
 PAGES = 1_000
 TIMES = 60
 MILLION = 1_000_000
-ROOT = Path(__file__).resolve().parent.parent
-HEADING = "## The PlacementView"
 #: Draws a view as the widget does, from its state, until the browser has painted it; answers with the milliseconds.
 IN_THE_BROWSER = """async state => {
     const model = { get: name => state[name], set() {}, save_changes() {}, on() {}, off() {} };
@@ -149,9 +148,8 @@ def median(works: Iterable[Callable[[], object]]) -> str:
     return f"{statistics.median(taken):.1f} ms, at most {max(taken):.1f}"
 
 
-def main() -> None:
-    """Measure, and print."""
-    run = recorded()
+def figures(run: Run[Any]) -> list[tuple[str, str, str]]:
+    """What a step costs in the kernel: (what, median, aim)."""
     length = len(run)
     built = milliseconds(lambda: Reading(run))
     opened: list[Stepper] = []
@@ -161,7 +159,7 @@ def main() -> None:
     stepper.show(middle)
     sent = sum(len(value) for name, value in stepper.get_state().items() if name.startswith("html_"))
     far = [i * 7919 % (length + 1) for i in range(TIMES)]
-    rows = [
+    return [
         ("one step forward", median([stepper.forward] * TIMES), "10 ms"),
         ("one step back", median([stepper.back] * TIMES), "10 ms"),
         ("scrub to any step", median([partial(stepper.show, step) for step in far]), "50 ms"),
@@ -169,24 +167,19 @@ def main() -> None:
         ("opening the Stepper, once", f"{first:.0f} ms", ""),
         ("all panels of a step", f"{sent / 1000:.1f} kB", ""),
     ]
-    print(f"{run.machine.nr_frames:,} frames, {PAGES:,} pages, {length:,} steps")
-    print(text_table(("kernel side", "median", "aim"), rows))
+
+
+def main() -> None:
+    """Measure, and print or write."""
+    run = recorded()
+    print(f"{run.machine.nr_frames:,} frames, {PAGES:,} pages, {len(run):,} steps")
+    print(text_table(("kernel side", "median", "aim"), figures(run)))
     print(f"\n{MILLION:,} pages")
-    head, figures = ("PlacementView", "median", "aim", "of the yardstick"), placement_rows()
-    print(text_table(head, figures))
+    head, rows = ("PlacementView", "median", "aim", "of the yardstick"), placement_rows()
+    print(text_table(head, rows))
     if "--write" in sys.argv[1:]:
-        write(head, figures)
-
-
-def write(head: tuple[str, ...], rows: list[tuple[str, str, str, str]]) -> None:
-    """Put the table below those of the pipeline, which is written first."""
-    lines = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
-    page = ROOT / "docs" / "benchmarks.md"
-    above = page.read_text(encoding="utf-8").split(HEADING)[0].rstrip("\n")
-    told = (
-        f"{MILLION:,} pages before and after a call, two states mixed in every cell. Python's part and the browser's."
-    )
-    page.write_text(f"{above}\n\n{HEADING}\n\n{told}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        told = f"{MILLION:,} pages before and after a call, two states mixed in every cell. Python's part and the browser's."
+        write_section("The PlacementView", f"{told}\n\n{markdown_table(head, rows)}")
 
 
 if __name__ == "__main__":

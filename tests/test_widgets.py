@@ -322,6 +322,20 @@ def test_a_fault_has_no_rows_of_migration() -> None:
     assert names == ["START", "MMAP_READ", "FAULT"]
 
 
+def test_reclaim_has_no_rows_of_migration_and_kswapd_has_its_name() -> None:
+    """It unmaps pages, too, and waits for discs: those moments alone are no migration."""
+    machine = _machine()
+    shell, area = _shell(machine)
+    machine.migrate_prep()
+    run = machine.record(machine.reclaim, [page for a in area[0:2] if (page := shell.page(a)) is not None])
+    shown = scene(run, run.find("TRY_TO_UNMAP") + 1)
+    assert {row.moment for row in shown.rows} == {step.moment for step in run.steps}
+    assert shown.who == "kswapd"
+    assert shown.slot is not None
+    assert shown.slot.cache == "swap cache"
+    assert "PTEs that lead to swap slot 0: 0 → 1" in [str(change) for change in shown.changes]
+
+
 def test_changes_are_told_in_words() -> None:
     run = _moving()
     unmap = next(step.number for step in run.steps if step.moment.name == "TRY_TO_UNMAP")

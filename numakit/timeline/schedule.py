@@ -15,16 +15,16 @@ def choose(run: Run[Any]) -> Task | None:
     """The task that acts next, None if nobody can.
 
     An actor begins as soon as its moment has come. Whoever acts goes on until it sleeps, ends, or begins a pass: then
-    the turn goes on, or a rival would burn its ten passes while the call stands still. Of two whose moment is the same
-    the second begins when the first can do no more, and still before the call goes on. Who only waits for time (a
-    disc, somebody who holds a page for a while) acts when nobody else can, the one that a sleeper waits for first.
+    the turn goes on, or a rival would burn its ten passes while the call stands still. Of two who were told the same
+    moment the second begins when the first can do no more, and still before the call goes on. Who only waits for time
+    (a disc, somebody who holds a page for a while) acts when nobody else can, the one that a sleeper waits for first.
     """
     can_act = able(run)
     ready = [task for task in can_act if not waits_for_time(task)]
     last = run.last_task or run.call
     goes_on = last in ready and last.at[0] is not PASS
     new = [task for task in ready if task.at[0] is START and task is not run.call]
-    if new and (last is run.call or not goes_on):
+    if new and (last is run.call or not goes_on or new[0].when is None):
         return new[0]
     if goes_on:
         return last

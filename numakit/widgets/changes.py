@@ -23,6 +23,7 @@ from numakit.timeline.state import Change
 
 PAGE_TABLE = re.compile(r"PTEs of mm (\d+) from (0x[0-9a-f]+)")
 PAGE_CACHE = re.compile(r"page cache of (.+)")
+SWAP_MAP = "PTEs that lead to swap slot"
 FREE_LISTS = ("frames on the free stack", "frames never used yet")
 KINDS = {PTE_NONE: "none", PTE_PRESENT: "page", PTE_SWAP: "swap slot"}
 BITS = {PTE_WRITABLE: "writable", PTE_DIRTY: "dirty", PTE_YOUNG: "young"}
@@ -216,7 +217,10 @@ def _tell_array(m: MachineState, change: Change) -> Told | None:
     cache = PAGE_CACHE.fullmatch(change.label)
     if cache:
         before, after = (f"page {slot - 1}" if slot else "empty" for slot in (change.before, change.after))
-        return Told(f"{change.label}, slot {change.index}:", before, after)
+        name = change.label.replace("page cache of the swap disc", "swap cache")
+        return Told(f"{name}, slot {change.index}:", before, after)
+    if change.label == SWAP_MAP:
+        return Told(f"{SWAP_MAP} {change.index}:", str(change.before), str(change.after))
     return Told(m.place_name(change) + ":", str(change.before), str(change.after))
 
 

@@ -249,7 +249,7 @@ def _hold(act: Act) -> str:
     done = [f"page {c.index} is unlocked" for c in act.net if c.label == "owner" and not c.after]
     done += ["the write is done" for _, after in act.entries("writeback") if not after]
     done += _dropped(act)
-    return f"{act.who} lets go: {', '.join(done)}." if done else f"{act.who} lets go."
+    return f"{act.who} lets go: {' and '.join(done)}." if done else f"{act.who} has nothing that it could let go."
 
 
 def _dropped(act: Act) -> list[str]:

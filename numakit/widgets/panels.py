@@ -227,9 +227,7 @@ def _now(scene: Scene) -> str:
     moment = scene.moment
     said = f'<p class="nk-say">{escape(scene.sentence)}</p>'
     if not moment:
-        return (
-            f'<div class="nk-t1"><p class="nk-by">before the call</p>{said}<p class="nk-why">{_then(scene)}</p></div>'
-        )
+        return f'<div class="nk-t1"><p class="nk-by">before the first step</p>{said}<p class="nk-why">{_then(scene)}</p></div>'
     document = f"<span>document {escape(moment.document)}</span>" if moment.document else ""
     by = f"<b>{_sign(scene.acting)} {escape(scene.who)}</b> <code>{escape(moment.function)}()</code> {document}"
     why = f"{escape(_capital(moment.what))}. <b>Why:</b> {escape(moment.why)}."
@@ -346,7 +344,7 @@ def _pattern(token: int) -> str:
 def _ptes(scene: Scene) -> str:
     ptes = "".join(map(_pte, scene.ptes)) or '<p class="nk-pte nk-nothing">no PTE leads to it</p>'
     more = f"<p>and {scene.more_ptes} more</p>" if scene.more_ptes else ""
-    return f"<div role='heading' aria-level='3'>PTEs{' and page cache' if scene.slot else ''}</div>{ptes}{more}{_slot(scene.slot)}"
+    return f"<div role='heading' aria-level='3'>PTEs{_and_cache(scene.slot)}</div>{ptes}{more}{_slot(scene.slot)}"
 
 
 def _pte(pte: PteScene) -> str:
@@ -359,13 +357,17 @@ def _pte(pte: PteScene) -> str:
     )
 
 
+def _and_cache(slot: SlotScene | None) -> str:
+    return f" and {slot.cache.partition(' of ')[0]}" if slot else ""
+
+
 def _slot(slot: SlotScene | None) -> str:
     if slot is None:
         return ""
     now = "empty" if slot.page is None else f"page {slot.page}"
     said = f"<mark>{_was(slot.before)} → {now}</mark>" if slot.changed else now
     return (
-        f'<div class="nk-pte nk-slot{" nk-changed" * slot.changed}"><b>page cache of {escape(slot.file)}</b> '
+        f'<div class="nk-pte nk-slot{" nk-changed" * slot.changed}"><b>{escape(slot.cache)}</b> '
         f"<code>slot {slot.place}</code><br>{said}{_arrow(slot.leads_to, False)}</div>"
     )
 

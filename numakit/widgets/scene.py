@@ -18,7 +18,19 @@ from numakit.facade.vma import view_pte
 from numakit.machine.references import holder_name
 from numakit.machine.state import PAGEVEC_ROW, MachineState
 from numakit.machine.vma import PTE_PFN, PTE_TYPE, pte_address, rmap_walk
-from numakit.moments import DRAIN, HOLD, MOMENTS, PUT_USER, START, Moment
+from numakit.moments import (
+    DRAIN,
+    HOLD,
+    LOCK_BUFFERS,
+    MOMENTS,
+    PUT_USER,
+    RMAP_LOCK,
+    SLEEP_ON_PAGE,
+    SLEEP_ON_WRITEBACK,
+    START,
+    TRY_TO_UNMAP,
+    Moment,
+)
 from numakit.syscalls.move_pages import UNSET, CallRecord
 from numakit.timeline.run import Run
 from numakit.timeline.state import Change
@@ -53,8 +65,11 @@ SHOWN_PTES = 6  #: PTEs of one page that a scene holds; those that the step chan
 SHOWN_ENTRIES = 24  #: entries of a call that a scene holds one by one
 PLAIN_ACCESSES = ("read", "write")  #: tasks that are no calls
 
-#: The moments of migration, which a table shows whole if a run meets any of them.
+KERNEL_THREADS = ("kswapd",)  #: tasks that have a name of their own
+
+#: The moments of migration, which a table shows whole if a run meets one that is met by nobody else.
 PIPELINE = range(DRAIN.number, PUT_USER.number + 1)
+OTHERS_TOO = (SLEEP_ON_PAGE, SLEEP_ON_WRITEBACK, TRY_TO_UNMAP, RMAP_LOCK, LOCK_BUFFERS)
 
 
 class MomentRow(NamedTuple):
@@ -267,7 +282,7 @@ def moment_rows(reading: Reading, step: int) -> Iterable[MomentRow]:
     """The rows of the table of moments that belong to this run, each with its state."""
     current = reading.turns[step - 1].moment if step else None
     passed = reading.taken_in_attempt(step)
-    pipeline = any(moment.number in PIPELINE for moment in reading.moments)
+    pipeline = any(moment.number in PIPELINE for moment in reading.moments.difference(OTHERS_TOO))
     for moment in MOMENTS:
         met = moment in reading.at_moment
         if met or (pipeline and moment.number in PIPELINE and not moment.served_by):
@@ -279,7 +294,9 @@ def moment_rows(reading: Reading, step: int) -> Iterable[MomentRow]:
 
 
 def _who(reading: Reading, task: Task) -> str:
-    """Who acts, for a sentence: "the call", "the write of child", "the disc"."""
+    """Who acts, for a sentence: "the call", "the write of child", "the disc", "kswapd"."""
+    if task.name in KERNEL_THREADS:
+        return task.name
     if task.number == 1 and task.name not in PLAIN_ACCESSES:
         return "the call"
     name = task_title(reading, task)

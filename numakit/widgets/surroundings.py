@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numakit.machine.locks import Semaphore
-from numakit.machine.pagecache import page_index, page_mapping, space_of
+from numakit.machine.pagecache import SWAPPER_SPACE, page_index, page_mapping, space_of
 from numakit.machine.process import processes
 from numakit.machine.references import HOLDER_MASK, holder_name, noted_holders
 from numakit.machine.state import PAGEVEC_ROW, PG_ACTIVE, RMAP_SHIFT, MachineState
@@ -22,11 +22,11 @@ SHOWN_NODES = 8  #: nodes that are shown; the two concerned first
 
 
 class SlotScene(NamedTuple):
-    """The slot of the page cache that leads to the pages looked at: ``leads_to`` is "old", "new", "another" or
-    "nothing".
+    """The slot of the page cache, or of the swap cache, that leads to the pages looked at: ``leads_to`` is "old",
+    "new", "another" or "nothing".
     """
 
-    file: str
+    cache: str
     place: int
     page: int | None
     leads_to: str
@@ -82,7 +82,9 @@ def slot_scene(m: MachineState, old: int | None, new: int | None, changes: list[
         cache = PAGE_CACHE.fullmatch(change.label)
         if cache and cache[1] == space.name and change.index == index:
             was = f"page {change.before - 1}" if change.before else "empty"
-    return SlotScene(space.name or "shared memory", index, there, leads_to, bool(was), was)
+    swap = page_mapping(m, page) == SWAPPER_SPACE
+    name = "swap cache" if swap else f"page cache of {space.name or 'shared memory'}"
+    return SlotScene(name, index, there, leads_to, bool(was), was)
 
 
 # -- lists

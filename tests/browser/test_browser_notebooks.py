@@ -11,6 +11,7 @@ import pytest
 
 from numakit.widgets import Stepper
 from tests.browser.runs import SHORT, made
+from tools.browser import run_all_cells
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -42,15 +43,8 @@ def _notebook(folder: Path, name: str = "stepper.ipynb") -> str:
 
 
 def _run_all(page: Any, url: str) -> None:
-    """Open a notebook and run its cells, as soon as its kernel can."""
-    page.goto(url)
-    page.wait_for_function("() => window.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    page.wait_for_function(
-        "() => { const s = jupyterapp.shell.currentWidget?.context?.sessionContext;"
-        " return s?.isReady && s.session?.kernel?.status === 'idle'; }"
-    )
-    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    """Open a notebook, run its cells, and wait for its Stepper."""
+    run_all_cells(page, url)
     page.wait_for_selector(".nk .nk-controls button")
 
 

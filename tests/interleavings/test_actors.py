@@ -49,6 +49,27 @@ def test_an_actor_begins_at_the_nth_time_of_its_moment(moment: str, nth: int) ->
     assert not [s for s in run.steps[first : met[nth - 1]] if s.task is run.call]
 
 
+@pytest.mark.parametrize("moment", ["TRY_TO_UNMAP", "COPY"])
+def test_two_whose_moment_is_the_same_both_act_before_the_call_goes_on(moment: str) -> None:
+    """The second begins when the first sleeps or has ended; the first is not left standing at its beginning."""
+    world = new_world(SEED)
+    child = world.shell.fork("child")
+    run = world.move_all()
+    for process in (world.shell, child):
+        run.when(moment).do(process.read, world.area[0])
+    finish(run)
+    acted = [step.task.number for step in run.steps]
+    first, second = acted.index(2), acted.index(3)
+    call = acted.index(1, first)
+    assert set(acted[first:second]) == {2}
+    assert set(acted[second:call]) == {3}
+    assert run.steps[call].moment.name == moment
+    for task in run.tasks[1:]:  # neither could have done more
+        assert task.number not in acted[call:] or any(
+            step.moment.name == "ENTRY_WAIT" for step in run.steps if step.task is task
+        )
+
+
 def test_an_actor_begins_for_its_page_in_its_pass() -> None:
     """A page that is pinned for a pass is met twice; the second time counts."""
     world = new_world(SEED, pages=2)

@@ -343,7 +343,7 @@ def test_what_is_only_true_of_a_migration_is_said_of_one() -> None:
     [
         (swapping_out, "gives it swap slot 0: the swap cache has it now."),
         (swapping_out, "is dirty: a disc begins to write it."),
-        (swapping_out, "Only the call and the swap cache refer to page"),
+        (swapping_out, "Only kswapd and the swap cache refer to page"),
         (swapping_out_what_is_written_again, "The page was used meanwhile, so it goes back to the LRU."),
         (reclaiming_what_is_locked, "is locked by I/O: it goes back to the LRU."),
         (reclaiming_what_is_locked, "lies in an area that is locked in memory"),
