@@ -34,7 +34,7 @@ bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python -m benchmarks.widgets --write
 
 pictures: $(VENV)/.test ## draw the pictures of the documentation
-	$(BIN)/python tools/pictures.py
+	$(BIN)/python -m tools.pictures
 
 notebooks: $(VENV)/.test ## run every notebook and store its outputs
 	$(BIN)/python tools/regenerate_notebooks.py

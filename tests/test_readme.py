@@ -12,8 +12,10 @@ import pytest
 import numakit.allocators
 from numakit.lab import copy_course
 from numakit.topology import Topology
+from numakit.widgets import Stepper
+from numakit.widgets.reading import Reading
 from tests.clone import ROOT
-from tools.pictures import ON_ITS_WAY, a_migration, draw_migration, step_on_the_way
+from tools.pictures import ON_ITS_WAY, a_meeting, a_migration, draw_migration, step_on_the_way
 
 README = ROOT / "README.md"
 CHANGELOG = ROOT / "CHANGELOG.md"
@@ -62,8 +64,29 @@ def test_picture_of_the_readme_can_be_drawn_anew_and_shows_what_its_text_says(tm
     assert area.nodes == [2] * 10
     run.goto(step_on_the_way(area, run, ON_ITS_WAY))
     assert area.nodes == [0] * 4 + [None] + [2] * 5
-    (alternative,) = re.findall(r"!\[(.*?)\]", README.read_text(encoding="utf-8"))
-    assert "four are on node 0, the fifth is on its way, five are still on node 2" in alternative
+    assert "four are on node 0, the fifth is on its way, five are still on node 2" in alternative_of("migration.png")
+
+
+def alternative_of(picture: str) -> str:
+    """The text of the README for who cannot see a picture."""
+    (text,) = re.findall(rf"!\[([^\]]*)\]\(docs/pictures/{picture}\)", README.read_text(encoding="utf-8"))
+    return str(text)
+
+
+def test_picture_of_the_stepper_shows_what_its_text_says() -> None:
+    """The first that a reader sees: the run is made as `make pictures` makes it."""
+    run = a_meeting()
+    shown, told = Stepper(run).scene, alternative_of("stepper.png")
+    assert (shown.old and shown.old.node, shown.new and shown.new.node) == (0, 1)
+    assert shown.sentence.startswith("The contents go from page 2")
+    assert "copies page 2 from node 0 to node 1" in told
+    assert [(pte.process, pte.kind) for pte in shown.ptes] == [(who, "migration entry") for who in ("shell", "child")]
+    assert "The PTEs of shell and of its child are migration entries" in told
+    assert [task.state for task in shown.tasks] == ["acts", "holds", "sleeps"]
+    assert "a write of shell, which came just now, sleeps" in told
+    passes = [attempt.moved for attempt in Reading(run).attempts if attempt.old == 4]
+    assert passes == [False, False, True]
+    assert "page 4, which is why moving that page fails in two passes and succeeds in the third" in told
 
 
 @every_document

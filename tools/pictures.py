@@ -6,19 +6,30 @@ The text that goes with a picture, for those who cannot see it, is asserted here
 from __future__ import annotations
 
 import sys
-from errno import EACCES
+import tempfile
+from errno import EACCES, ENOENT
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numakit import Machine, Run, Topology, Vma
+from numakit import MPOL_MF_MOVE_ALL, Machine, Run, Topology, Vma
 from numakit.plots import draw_distances, draw_topology
 from numakit.plots.pages import draw_pages, fill
+from tools.browser import chromium
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 DOTS_PER_INCH = 150
+STEPPER_WIDTH, PIXELS = 1000, 1.4  #: of the Stepper's window, and of the picture for each of these
+#: What stands below the frames is left out, and the table of moments ends there, too.
+ONLY_ABOVE = """
+    body { margin: 0; } h1, .nk .nk-below, .nk .nk-low, .nk .nk-note { display: none !important; }
+    .nk .nk-main { align-items: stretch !important; }
+    .nk .nk-track { contain: size; display: grid; grid-template-rows: auto minmax(0, 1fr); }
+    .nk .nk-track ol { overflow: hidden; align-content: start; }
+"""
+SCROLL = "row => row.closest('ol').scrollTop = row.offsetTop - row.closest('ol').clientHeight"
 PAGES, SHARED, ON_ITS_WAY = 10, 7, 4
 
 
@@ -106,6 +117,41 @@ def draw_strip(area: Vma, ax: Axes, words: str) -> None:
         legend.remove()
 
 
+def a_meeting() -> Run[Any]:
+    """A page is copied to another node while its process writes to it; another page is pinned for two passes.
+
+    The run stands where the picture shows it.
+    """
+    machine = Machine(Topology.preset("two-sockets"), scale=1 << 15)
+    shell = machine.spawn("shell", uid=0, node=0)
+    area = shell.mmap(pages=4)
+    shell.write(area[0:3])
+    shell.fork("child")
+    shell.write(area[2])
+    run = machine.begin(shell.move_pages, 0, area, [1] * 4, MPOL_MF_MOVE_ALL)
+    run.when("PASS").until("PASS", in_pass=2).do(shell.pin_for_a_while, area[2])
+    run.when("COPY", nth=2).do(shell.write, area[1])
+    run.finish()
+    assert run.result.status == [1, 1, 1, -ENOENT]
+    run.goto(run.find("COPY", nth=2) + 1)
+    return run
+
+
+def draw_stepper(path: Path) -> None:
+    """The upper part of the Stepper at the step that copies the page: all that a README has room for."""
+    run = a_meeting()
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        page_file = Path(folder) / "run.html"
+        run.to_html(page_file)
+        size = {"width": STEPPER_WIDTH, "height": 1200}
+        context = browser.new_context(viewport=size, device_scale_factor=PIXELS, reduced_motion="reduce")
+        page = context.new_page()
+        page.goto(page_file.as_uri())
+        page.add_style_tag(content=ONLY_ABOVE)
+        page.locator(".nk-track [data-moment=COPY_FLAGS]").evaluate(SCROLL)
+        page.locator(".nk-in").screenshot(path=path)
+
+
 def draw_machines(folder: Path) -> None:
     """The pictures of docs/topologies.md: 64 nodes, and a machine with CXL memory in both themes."""
     import matplotlib.pyplot as plt
@@ -131,6 +177,7 @@ def main() -> int:
     PICTURES.mkdir(parents=True, exist_ok=True)
     draw_migration(PICTURES / "migration.png")
     draw_machines(PICTURES)
+    draw_stepper(PICTURES / "stepper.png")
     return 0
 
 
