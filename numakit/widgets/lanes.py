@@ -6,7 +6,7 @@ A lane of 20,000 steps holds a few hundred runs at most: what is finer than the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from numakit.moments import HOLD, PASS
@@ -41,9 +41,10 @@ def lanes(reading: Reading) -> list[Lane]:
     return [_lane(reading, task) for task in reading.tasks]
 
 
-def sections(reading: Reading) -> list[tuple[int, str]]:
-    """(step, name) where the passes of the call begin, and where it has looked up its pages."""
-    return [(step, f"pass {reading.turns[step].about}") for step in reading.passes]
+def passes(reading: Reading) -> list[tuple[int, int, int]]:
+    """(number, first step, the next one's first step, or the run's end) of the passes of the call."""
+    begins = [*reading.passes, len(reading)]
+    return [(reading.turns[begin].about, begin, end) for begin, end in pairwise(begins)]
 
 
 def task_title(reading: Reading, task: Task) -> str:

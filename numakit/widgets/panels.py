@@ -14,7 +14,7 @@ from importlib import resources
 from weakref import WeakKeyDictionary
 
 from numakit.widgets.changes import Told
-from numakit.widgets.lanes import FOLD_FROM, Lane, lanes, sections
+from numakit.widgets.lanes import FOLD_FROM, Lane, lanes, passes
 from numakit.widgets.reading import Reading, Walk
 from numakit.widgets.scene import (
     EntryScene,
@@ -135,10 +135,13 @@ def lanes_html(reading: Reading) -> str:
 def _lanes(reading: Reading) -> str:
     length = max(1, len(reading))
     lines = "".join(
-        f'<span style="left:{_percent(step, length)}"><i>{escape(name)}</i></span>' for step, name in sections(reading)
+        f'<span style="left:{_percent(begin, length)};width:{_percent(end - begin, length)}">'
+        f'<i><span class="nk-long">pass </span>{number}</i></span>'
+        for number, begin, end in passes(reading)
     )
+    heading = 'who acts<span class="nk-narrow">, passes</span>' if lines else "who acts"
     axis = f'<div class="nk-axis" aria-hidden="true">{lines}</div>'
-    return f'<div class="nk-who">who acts</div>{axis}' + "".join(_lane(lane, length) for lane in lanes(reading))
+    return f'<div class="nk-who">{heading}</div>{axis}' + "".join(_lane(lane, length) for lane in lanes(reading))
 
 
 def _lane(lane: Lane, length: int) -> str:
@@ -179,11 +182,11 @@ def _sign(task: int) -> str:
 
 
 def _track(scene: Scene) -> str:
-    rows, passes = [], False
+    rows, counted = [], False
     for row in scene.rows:
-        if row.moment.document.startswith("A.2") and not passes:
+        if row.moment.document.startswith("A.2") and not counted:
             rows.append(_pass_row(scene))
-            passes = True
+            counted = True
         rows.append(_moment_row(row))
     return f"<div role='heading' aria-level='3'>Moments <small>document’s numbers</small></div><ol>{''.join(rows)}</ol>"
 

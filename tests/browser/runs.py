@@ -50,6 +50,17 @@ run.when("PASS").do(file.write_back, 0)
 run.finish()
 """
 
+#: A page that is in a pipe: all ten passes, of which the last seven are forced.
+PINNED = """\
+from numakit import Machine, Topology
+machine = Machine(Topology.preset("two-sockets"), scale=1 << 15)
+shell = machine.spawn("shell", uid=0, node=0)
+area = shell.mmap(pages=1)
+shell.write(area)
+shell.vmsplice(area[0])
+run = machine.record(shell.move_pages, 0, area, [1])
+"""
+
 
 def made(source: str) -> Run[Any]:
     """The run that a source makes."""

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from numakit.widgets import Stepper
 from numakit.widgets.panels import script as front
-from tests.browser.runs import BUSY, FILE, SHORT, made
+from tests.browser.runs import BUSY, FILE, PINNED, SHORT, made
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -40,6 +40,38 @@ WALK = """() => {
         if (look() !== seen[step]) wrong.push(step);
     }
     return { moved: [...moved], wrong, wide: document.documentElement.scrollWidth > innerWidth };
+}"""
+
+#: What can be read only in part, and what lies over other text. A box that scrolls, or ends in dots, hides nothing.
+LOOK = """() => {
+    const clipped = new Set(), over = new Set(), seen = [];
+    const told = e => `${e.className || e.tagName}: ${e.textContent.trim().slice(0, 40)}`;
+    const texts = document.createTreeWalker(document.querySelector(".nk"), NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode());) {
+        const holder = text.parentElement, range = document.createRange();
+        const unseen = holder.closest(".nk-sr, option, textarea, [hidden], details:not([open]) > :not(summary)");
+        if (!text.data.trim() || unseen || !holder.checkVisibility()) continue;
+        range.selectNodeContents(text);
+        for (const at of range.getClientRects()) {
+            let whole = true;
+            for (let box = holder; box && !box.matches(".nk"); box = box.parentElement) {
+                const { overflowX, overflowY, textOverflow } = getComputedStyle(box);
+                const edge = box.getBoundingClientRect();
+                if (textOverflow === "ellipsis" || /auto|scroll/.test(overflowX + overflowY)) { whole = false; break; }
+                if (overflowX === "visible") continue;
+                const left = edge.left - at.left, right = at.right - edge.right;
+                const above = edge.top - at.top, below = at.bottom - edge.bottom;
+                if (Math.max(left, right) > 1 || Math.max(above, below) > 1.5) clipped.add(told(holder));
+            }
+            if (whole) seen.push([holder, at]);
+        }
+    }
+    seen.forEach(([a, p], i) => seen.slice(i + 1).forEach(([b, q]) => {
+        const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+        const high = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+        if (wide > 1 && high > 4) over.add(`${told(a)} | ${told(b)}`);
+    }));
+    return { clipped: [...clipped], over: [...over], wide: document.documentElement.scrollWidth > innerWidth };
 }"""
 
 
@@ -131,6 +163,36 @@ def test_no_box_moves_and_equal_steps_are_equal_bytes(source: str, open_page: An
     for width in (420, 900, 1400):
         walked = _opened(open_page, path, width=width).evaluate(WALK)
         assert walked == {"moved": [], "wrong": [], "wide": False}, width
+
+
+@pytest.mark.parametrize("source", [BUSY, FILE, PINNED], ids=["busy", "file", "pinned"])
+@pytest.mark.parametrize("width", [320, 640, 700])
+def test_text_can_be_read_at_200_and_at_400_percent(source: str, width: int, open_page: Any, tmp_path: Path) -> None:
+    """A window of 1280 or 1400 pixels has half as many at 200 percent, 320 at 400 percent."""
+    page = _opened(open_page, _exported(source, tmp_path), width=width, height=600, device_scale_factor=2)
+    length = int(page.locator(".nk").get_attribute("data-length"))
+    for step in range(0, length + 1, 13):
+        page.locator(".nk-scrubber").evaluate(
+            "(e, step) => { e.value = step; e.dispatchEvent(new Event('input')); }", step
+        )
+        assert page.evaluate(LOOK) == {"clipped": [], "over": [], "wide": False}, step
+
+
+def test_nothing_moves_by_itself_for_who_wants_less_motion(open_page: Any, tmp_path: Path) -> None:
+    """For everybody else what has changed fades in; a step is animated neither more nor longer."""
+    path = _exported(SHORT, tmp_path)
+    animated = {}
+    for wish in ("reduce", "no-preference"):
+        page = _opened(open_page, path, reduced_motion=wish)
+        page.locator(".nk").focus()
+        page.keyboard.press("End")
+        names = "() => document.getAnimations().map(a => a.animationName ?? a.transitionProperty)"
+        page.locator(".nk-track [data-moment=COPY]").click()
+        animated[wish] = set(page.evaluate(names))
+        styles = "() => [...document.querySelectorAll('.nk *')].map(e => getComputedStyle(e))"
+        moving = "s.animationName !== 'none' || parseFloat(s.transitionDuration) > 0 || s.scrollBehavior === 'smooth'"
+        assert page.evaluate(f"({styles})().some(s => {moving})") == (wish != "reduce")
+    assert animated == {"reduce": set(), "no-preference": {"nk-fade"}}
 
 
 def test_axe_finds_nothing(open_page: Any, tmp_path: Path) -> None:
