@@ -103,7 +103,7 @@ WRITEBACK = _row("WRITEBACK", "wait_on_page_writeback", "2", "see that the page 
                  "the disc reads the old frame; it must not be given away under it")
 SLEEP_ON_WRITEBACK = _row("SLEEP_ON_WRITEBACK", "wait_on_page_writeback", "2", "sleep until the write is done",
                           "the disc still reads the frame; a migration only waits for that from its fourth pass on", lock="writeback")
-TRY_TO_UNMAP = _row("TRY_TO_UNMAP", "try_to_unmap", "5", "take the page out of its next PTE; a migration leaves an entry there, the swap cache a slot",
+TRY_TO_UNMAP = _row("TRY_TO_UNMAP", "try_to_unmap", "5", "unmap the page from its next PTE; a migration leaves an entry there",
                     "from here on an access through this PTE faults; through the others it still reaches the page")
 RMAP_LOCK = _row("RMAP_LOCK", "page_lock_anon_vma", "", "sleep until the reverse map is free",
                  "a fork or munmap that changed the list of VMAs during the walk would make it miss a PTE", lock="rmap", subject="")

@@ -188,7 +188,7 @@ def _track(scene: Scene) -> str:
             rows.append(_pass_row(scene))
             counted = True
         rows.append(_moment_row(row))
-    return f"<div role='heading' aria-level='3'>Moments <small>document’s numbers</small></div><ol>{''.join(rows)}</ol>"
+    return f"<div role='heading' aria-level='3'>Moments <small>with the document’s numbers; dotted: not in this run</small></div><ol>{''.join(rows)}</ol>"
 
 
 def _pass_row(scene: Scene) -> str:

@@ -26,7 +26,7 @@ export function keyName(event) {
 
 const ICONS = { first: "M2 2h2v12H2zM14 2v12L5 8z", back: "M12 2v12L3 8z", forward: "M4 2v12l9-6z", last: "M12 2h2v12h-2zM2 2v12l9-6z" };
 const SPEEDS = [["slow", 3500], ["medium", 1600], ["fast", 500]];
-const HINT = "Read the box with the sentence first, then look for yellow: that is what the step changed.";
+const HINT = "Read the sentence first, then look for yellow: that is what the step changed.";
 const JUMPS = [["page", "next page"], ["pass", "next pass"], ["failure", "next failure"], ["actor", "next turn of somebody else"]];
 
 function make(tag, attributes = {}, ...children) {
@@ -265,7 +265,7 @@ export function mount(root, source) {
     V.range.setAttribute("aria-valuetext", `Step ${at.position} of ${at.length}. ${said}`);
     V.live.textContent = playing ? "" : `Step ${at.position}. ${said}`;
     V.line.style.left = `${at.length ? 100 * Math.max(0, at.position - 0.5) / at.length : 0}%`;
-    V.note.textContent = at.note || HINT;
+    V.note.textContent = at.told ? at.note : `${HINT} ${at.note}`;
     root.dataset.position = at.position;
     root.dataset.length = at.length;
     if (V.whatif) offer();

@@ -205,7 +205,7 @@ class Stepper(anywidget.AnyWidget):
 
     def _say(self, text: str) -> None:
         self.note = text
-        self._announce()
+        self._announce(told=True)
 
     def _try(self, step: int) -> None:
         """Show a step; a run whose journal was given up meanwhile says so in place of the picture."""
@@ -224,14 +224,15 @@ class Stepper(anywidget.AnyWidget):
             past = "The machine stands at this step; machine.present() returns to now."
             self.note = told or (past if self.run.machine.in_the_past else "")
             self.position = self.scene.position
-            self._announce()
+            self._announce(told=bool(told))
 
-    def _announce(self) -> None:
-        """Tell the front that all is there: it draws."""
+    def _announce(self, told: bool = False) -> None:
+        """Tell the front that all is there: it draws. ``told``: the note answers a wish, and stands alone."""
         turn = self.reading.turns[self.scene.position - 1] if self.scene.position else None
         self._drawn += 1
         self.at = {
             "drawn": self._drawn,
+            "told": told,
             "position": self.scene.position,
             "length": len(self.run),
             "finished": not any(task.released and not task.done for task in self.run.tasks),

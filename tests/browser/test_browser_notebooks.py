@@ -77,6 +77,9 @@ def test_a_run_is_walked_and_changed_as_the_model_says(page: Any) -> None:
     """To the end by key and back by mouse, by scrubber, jump and break; a what-if and its end; and why."""
     stepper = Stepper(made(SHORT))
     length = len(stepper.run)
+    note = page.locator(".nk-note").inner_text()
+    assert note.startswith("Read the sentence first")
+    assert note.endswith("machine.present() returns to now.")
     page.locator(".nk").focus()
     for step in range(1, length + 1):
         _same(page, stepper)
