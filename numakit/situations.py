@@ -54,10 +54,9 @@ class Staged(NamedTuple):
     @property
     def answer(self) -> int:
         """What there is to predict: a node, 0 or a negative errno."""
-        if self.entry is None:
-            return self.run.result.ret
-        value = self.run.result.outcome[self.entry]
-        assert value is not None, "the call came to this entry"
+        result = self.run.result
+        value = result.ret if self.entry is None else result.outcome[self.entry]
+        assert value is not None, "the call came to this entry, and to its end"
         return value
 
     @property

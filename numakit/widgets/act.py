@@ -12,7 +12,7 @@ from numakit.machine.references import FIRST_PIN, HOLDER_MASK
 from numakit.machine.state import PG_SWAPCACHE, MachineState
 from numakit.machine.verdicts import Verdict
 from numakit.machine.vma import PTE_NONE, find_vma, pte_at
-from numakit.moments import Moment
+from numakit.moments import PUT_BACK_NEW, Moment
 from numakit.timeline.state import Change
 from numakit.widgets.changes import PAGE_CACHE, PteChange, answer_text, fresh_frames, mm_name, net, pte_changes
 
@@ -69,8 +69,10 @@ class Act:
 
     @property
     def answers(self) -> list[str]:
-        """The entries that got an answer."""
-        return [f"Entry {c.index}: {answer_text(c.after)}." for c in self.net if c.label == "outcome"]
+        """The entries that got an answer, which may be another one after a later pass."""
+        so_far = {self.m.kernel.busy_status: " so far"} if self.moment is PUT_BACK_NEW and not self.last_pass else {}
+        decided = [(c.index, c.after) for c in self.net if c.label == "outcome"]
+        return [f"Entry {entry}: {answer_text(value)}{so_far.get(value, '')}." for entry, value in decided]
 
     def took(self, page: int) -> bool:
         """Whether the step took a reference to a page."""

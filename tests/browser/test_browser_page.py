@@ -217,7 +217,7 @@ def script(open_page: Any) -> Any:
     """A page that has the functions of stepper.js at hand."""
     page = open_page("about:")
     page.goto("about:blank")
-    source = front("stepper.js") + "\nObject.assign(window, { morph, fill, keyName, KEYS, recorded });"
+    source = front("stepper.js") + "\nObject.assign(window, { morph, fill, keyName, KEYS, recorded, mount });"
     page.add_script_tag(content=source, type="module")
     page.wait_for_function("() => window.recorded")
     return page
@@ -272,3 +272,44 @@ def test_a_recorded_source_puts_its_steps_together(script: Any) -> None:
         return told;
     }""")
     assert heard == ["ab", "c", "a", "c", "a", "ab", "<p>Nothing is known of this entry.</p>"]
+
+
+def test_what_would_be_forgotten_is_said_before_and_sent_with_the_wish(script: Any) -> None:
+    """The kernel compares: who agreed to lose one call has not agreed to lose two."""
+    shown = script.evaluate("""() => {
+        const at = { position: 1, wanted: 1, length: 2, finished: true, joined: 1, jumps: {}, moment: null, page: null };
+        const asked = [], shown = { breaks: [], code: "", note: "", panels: {} };
+        const offers = { who: [[1, "shell"]], what: [["write", "write", true]], where: ["0x10000000"] };
+        const source = {
+            whatIf: true, ask: wish => asked.push(wish), goto: step => asked.push(step), setBreaks() {},
+            listen(ears) { source.ears = ears; return () => {}; },
+            now: () => ({ ...at, ...shown, offers }),
+        };
+        shown.frame = `<div class="nk-controls"></div><div class="nk-time"></div>` + ["entries", "log", "track",
+            "ptes", "now"].map(name => `<div data-panel="${name}"></div>`).join("");
+        const root = document.createElement("div"), seen = [];
+        document.body.append(root);
+        at.later = "";
+        mount(root, source);
+        const find = name => root.querySelector(name), look = () => {
+            seen.push([find(".nk-lost").textContent, find(".nk-act").textContent, find(".nk-take-back").textContent]);
+            find(".nk-act").click(); find(".nk-take-back").click(); find(".nk-back").click();
+        };
+        look();
+        at.later = "write of shell";
+        source.ears.drawn();
+        look();
+        return { seen, asked };
+    }""")
+    assert shown["seen"] == [
+        ["", "Do it here", "Take it back (z)"],
+        [
+            "Since this run the machine was used: write of shell. That would be forgotten.",
+            "Forget that, and do it here", "Forget that, and take it back",
+        ],
+    ]  # fmt: skip
+    act = {"do": "act", "who": 1, "what": "write", "where": "0x10000000"}
+    take_back = {"do": "take back"}
+    told = {"forget": "write of shell"}
+    assert shown["asked"][:3] == [act | {"forget": ""}, take_back | {"forget": ""}, take_back]
+    assert shown["asked"][3:] == [act | told, take_back | told, 0]  # a step back takes nobody out then

@@ -376,6 +376,13 @@ def test_what_others_do_is_told_by_its_outcome(make: Callable[[], Run[Any]], wor
     assert words in said(make)
 
 
+def test_an_answer_that_a_later_pass_may_change_is_one_so_far() -> None:
+    """-EBUSY stands in status[] from the first pass on; after the last one it stays."""
+    run = moving_what_has_to_be_written()
+    assert "Entry 0: -EBUSY so far." in "\n".join(sentence for _, sentence in told(run))
+    assert run.result.status[0] == 1
+
+
 def test_two_who_come_at_the_same_moment_are_told_apart() -> None:
     run = two_at_the_same_moment()
     copy = next(s.number for s in run.steps if s.moment.name == "COPY")
