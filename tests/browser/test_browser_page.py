@@ -277,8 +277,8 @@ def test_a_recorded_source_puts_its_steps_together(script: Any) -> None:
 def test_what_would_be_forgotten_is_said_before_and_sent_with_the_wish(script: Any) -> None:
     """The kernel compares: who agreed to lose one call has not agreed to lose two."""
     shown = script.evaluate("""() => {
-        const at = { position: 1, wanted: 1, length: 2, finished: true, joined: 1, jumps: {}, moment: null, page: null };
-        const asked = [], shown = { breaks: [], code: "", note: "", panels: {} };
+        const at = { position: 1, wanted: 1, length: 2, finished: true, joined: 1, jumps: {}, moment: null };
+        const asked = [], shown = { page: null, breaks: [], code: "", note: "", panels: {} };
         const offers = { who: [[1, "shell"]], what: [["write", "write", true]], where: ["0x10000000"] };
         const source = {
             whatIf: true, ask: wish => asked.push(wish), goto: step => asked.push(step), setBreaks() {},
