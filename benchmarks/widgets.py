@@ -178,7 +178,7 @@ def main() -> None:
     head, rows = ("PlacementView", "median", "aim", "of the yardstick"), placement_rows()
     print(text_table(head, rows))
     if "--write" in sys.argv[1:]:
-        told = f"{MILLION:,} pages before and after a call, two states mixed in every cell. Python's part and the browser's."
+        told = f"{MILLION:,} pages before and after a call, two states mixed in every cell, Python and browser."
         write_section("The PlacementView", f"{told}\n\n{markdown_table(head, rows)}")
 
 
