@@ -19,7 +19,7 @@ LONGEST = 600  #: lines of a module
 #: from the lowest layer to the highest: a module imports from its own and lower ones
 LAYERS = [
     ("abi", "version", "tables"),
-    ("topology",),
+    ("topology", "numa_maps"),
     ("kernels", "moments", "timeline"),
     ("machine",),
     ("rmap", "faults", "mmap", "fork", "pins", "disc", "reclaim", "truncate"),
