@@ -71,15 +71,14 @@ def view_pte(m: MachineState, mm: int, address: int) -> PteView:
     return PteView("migration entry", page, m.node(page), kind == PTE_MIGRATION_WRITE)
 
 
-class Vma(Sequence[int]):
-    """The pages of an area that a process mapped: ``area[3]`` is the address of its page 3, ``area[2:6]`` a list of
-    addresses.
+class Area(Sequence[int]):
+    """Neighbouring pages of a process: ``area[3]`` is the address of page 3, ``area[2:6]`` a list of addresses.
 
     It is a list of addresses and no more: it stays what it is when the process unmaps the area.
     """
 
-    def __init__(self, process: Process, start: int, pages: int) -> None:
-        self.process, self.start, self.pages = process, start, pages
+    def __init__(self, start: int, pages: int) -> None:
+        self.start, self.pages = start, pages
 
     @property
     def end(self) -> int:
@@ -106,6 +105,14 @@ class Vma(Sequence[int]):
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(self.start, self.end, PAGE_SIZE))
+
+
+class Vma(Area):
+    """The pages of an area that a process mapped, and what is mapped there now."""
+
+    def __init__(self, process: Process, start: int, pages: int) -> None:
+        super().__init__(start, pages)
+        self.process = process
 
     @property
     def ptes(self) -> list[PteView]:

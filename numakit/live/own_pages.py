@@ -1,8 +1,7 @@
-"""The running Linux, asked about pages of this very process: move_pages(2) as a query, by ctypes.
+"""The running Linux asked about pages of this very process: move_pages(2) as a query, for a notebook's first look.
 
-Nothing is moved, and no other process is looked at. Where the question cannot be put, the answer is a sentence
-that says why: no Linux, a processor whose numbers of system calls are not known here, a kernel without the call,
-a sandbox that forbids it. Source: move_pages(2); the kernel's tables of system calls.
+Nothing is moved, no other process is looked at, and nothing is raised: where the question cannot be put, the answer is
+a sentence that says why. A whole world of processes is :class:`numakit.live.World`.
 """
 
 from __future__ import annotations
@@ -11,30 +10,27 @@ import ctypes
 import errno
 import mmap
 import os
-import platform
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-#: The number of move_pages on 64-bit processors (arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h).
-SYSCALL_NUMBERS = {"x86_64": 279, "aarch64": 239}
+from numakit.live import calls
+from numakit.live.probes import Refused, seccomp_filters
+from numakit.live.refusal import System, obstacle, reason, this_system
+
 MOST_PAGES = 1 << 16  #: pages of one question, and of one own area
 
-#: (number of the call, addresses) -> (0 or a negative errno, a status for each address)
-SystemCall = Callable[[int, Sequence[int]], tuple[int, list[int]]]
+#: addresses -> (0 or a negative errno, a status for each address)
+Query = Callable[[Sequence[int]], tuple[int, list[int]]]
 
 
 class Host(NamedTuple):
     """What has to be known of the running system to put the question."""
 
-    platform: str  #: as sys.platform has it
-    machine: str  #: the processor, as uname -m has it
-    bits: int  #: of a pointer in this Python: a 32-bit program has other numbers of system calls
-    move_pages: SystemCall
+    system: System
+    query: Query
     filtered: Callable[[], bool]  #: whether a filter (seccomp) stands between this process and the kernel
 
 
@@ -103,16 +99,11 @@ def query(addresses: Sequence[int], host: Host | None = None) -> Answer:
             raise ValueError(f"addresses[{i}]={address!r}: a whole number from 0 to 2**64 - 1 is allowed")
     if len(pages) > MOST_PAGES:
         raise ValueError(f"addresses: {len(pages)} are more than the {MOST_PAGES} that are asked at once")
-    system = host or this_host()
-    if obstacle := _obstacle(system):
-        return Answer(why_not=obstacle)
-    ret, status = system.move_pages(SYSCALL_NUMBERS[system.machine], pages)
-    return Answer(why_not=_refusal(-ret, system.filtered())) if ret < 0 else Answer(tuple(status))
-
-
-def this_host() -> Host:
-    """The system that this Python runs on."""
-    return Host(sys.platform, platform.machine(), 8 * ctypes.sizeof(ctypes.c_void_p), _move_pages, _seccomp_filters)
+    asked = host or Host(this_system(), _query, seccomp_filters)
+    if why := obstacle(asked.system):
+        return Answer(why_not=_sentence(why))
+    ret, status = asked.query(pages)
+    return Answer(why_not=_refusal(-ret, asked.filtered())) if ret < 0 else Answer(tuple(status))
 
 
 def _private() -> dict[str, int]:
@@ -126,54 +117,19 @@ def _place(status: int) -> str:
     return f"-{errno.errorcode.get(-status, str(-status))}"
 
 
-def _obstacle(host: Host) -> str:
-    """Why the question cannot even be put on this system; empty if it can."""
-    if host.platform != "linux":
-        return f"move_pages() is a system call of Linux, and this is {host.platform}: there is nobody to ask."
-    if host.machine not in SYSCALL_NUMBERS:
-        known = " and ".join(SYSCALL_NUMBERS)
-        return f"I know the number of move_pages() on {known}, but not on {host.machine}, so I do not ask."
-    if host.bits != 64:
-        return f"This is a {host.bits}-bit Python; I know the number of move_pages() for 64-bit programs only."
-    return ""
-
-
 def _refusal(error: int, filtered: bool) -> str:
-    """What a negative return means for a call that anybody may make."""
-    if error == errno.EPERM:
-        return (
-            "A sandbox refused the call (EPERM). The kernel itself lets every process ask about its own pages; "
-            "containers often forbid move_pages() altogether."
-        )
-    if error == errno.ENOSYS and filtered:
-        return (
-            "The call seems not to exist (ENOSYS), but a filter of system calls (seccomp) stands between this process "
-            "and the kernel: most likely a sandbox hides it."
-        )
-    if error == errno.ENOSYS:
-        return "This kernel does not have the call (ENOSYS): it was built without page migration, or is not Linux' own."
+    """What a negative return means for a call that anybody may make: the kernel itself never says EPERM."""
+    if error in (errno.EPERM, errno.ENOSYS):
+        return _sentence(reason(Refused("move_pages", error, filtered)))
     return f"The kernel could not answer: {errno.errorcode.get(error, str(error))}, {os.strerror(error)}."
 
 
-def _seccomp_filters(status: Path = Path("/proc/self/status")) -> bool:
-    """Whether the kernel says that a seccomp filter is in force (mode 2, proc(5)); False where nothing is said."""
-    with suppress(OSError):
-        return "\nSeccomp:\t2\n" in status.read_text(encoding="ascii", errors="replace")
-    return False
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
-def _move_pages(number: int, pages: Sequence[int]) -> tuple[int, list[int]]:
-    """The system call, with pid 0 (this process), nodes NULL (a query) and no flags."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall.restype = ctypes.c_long
+def _query(pages: Sequence[int]) -> tuple[int, list[int]]:
+    """move_pages() with pid 0 (this process), nodes NULL (a query) and no flags."""
     status = (ctypes.c_int * len(pages))()
-    ret = libc.syscall(
-        ctypes.c_long(number),
-        ctypes.c_long(0),
-        ctypes.c_ulong(len(pages)),
-        (ctypes.c_void_p * len(pages))(*pages),
-        ctypes.c_void_p(None),
-        status,
-        ctypes.c_long(0),
-    )
-    return (-ctypes.get_errno() if ret < 0 else 0), list(status)
+    ret = calls.move_pages(0, len(pages), (ctypes.c_uint64 * len(pages))(*pages), None, status, 0)
+    return ret, list(status)
