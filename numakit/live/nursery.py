@@ -11,11 +11,14 @@ import os
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from numakit.live import calls
 from numakit.live.agent import Agent
 from numakit.live.channel import Channel
+
+PATIENCE = 3  #: seconds
 
 
 class Birth(NamedTuple):
@@ -43,7 +46,17 @@ def main(fd: int) -> NoReturn:
             channel.send(pid)
         except OSError:
             break  # whoever asked is gone
+    wait_for_all()
     os._exit(0)
+
+
+def wait_for_all() -> None:
+    """Outlive the others, who are told to end at the same time: nobody else would reap them as fast. Not for ever: then
+    this process is killed, and its children with it.
+    """
+    signal.alarm(PATIENCE)
+    with suppress(ChildProcessError):
+        os.wait()  # with SIGCHLD ignored it returns when there is no child left
 
 
 def be_born(channel: Channel, birth: Birth) -> NoReturn:
