@@ -16,7 +16,6 @@ from numakit.machine.verdicts import Verdict
 from numakit.tables import html_table, text_table
 
 SHOWN_ENTRIES = 16  #: entries that a table shows before it is cut
-UNTOLD = "Linux {} tells a number and no reasons."
 
 
 def _status_text(value: int | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from numakit.abi import errno_name
-from numakit.explain.result import UNTOLD
+from numakit.explain.number import causes_in_words, causes_on
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -21,8 +21,9 @@ class LiveResult:
     kernel: str
 
     def explain(self) -> str:
-        """What is known of why the call returned what it returned."""
-        return f"{self.call} returned {errno_name(self.ret)}. {UNTOLD.format(self.kernel)}"
+        """Every cause that this number has as the call's return code, and how to tell them apart."""
+        causes = causes_on(self.ret, self.kernel, "return", self.call.partition("(")[0])
+        return f"{self.call} returned {errno_name(self.ret)}. {causes_in_words(causes)}"
 
     def __eq__(self, other: object) -> bool:
         return self.ret == other if isinstance(other, int) else self is other

@@ -31,7 +31,7 @@ def scenario(play: Scenario) -> Scenario:
     return play
 
 
-def told(result: Result) -> tuple[int, list[int | None]]:
+def told(result: Result) -> tuple[int | None, list[int | None]]:
     """What a caller of move_pages() is told."""
     return result.ret, result.status
 
