@@ -29,7 +29,9 @@ class Moment:
     subject: str = field(default="page", compare=False)  #: what the moment's number is: see SUBJECTS
     lock: str = field(default="", compare=False)
     number: int = field(default=0, compare=False)
-    served_by: str = field(default="", compare=False)  #: the function without which no kernel comes here, "" for all
+    served_by: str = field(
+        default="", compare=False
+    )  #: the function of other calls or kernels that alone comes here, "" for move_pages()
 
     def __repr__(self) -> str:
         return self.name
@@ -84,6 +86,9 @@ DRAIN = _row("DRAIN", "lru_add_drain_all", "A.1", "empty the pagevecs of all CPU
 NEXT_BATCH = _row("NEXT_BATCH", "move_pages_and_store_status", "", "move the pages that are isolated so far",
                   "they all go to one node; the next entry asks for another, or has its answer already", subject="entry",
                   served_by="kernel_move_pages")
+NEXT_PAIR = _row("NEXT_PAIR", "do_migrate_pages", "", "empty the next of the old nodes into its new one",
+                 "the order is chosen so that a page which has just come to a node is not moved on with those that were there",
+                 subject="", served_by="do_migrate_pages")
 FOLLOW_PAGE = _row("FOLLOW_PAGE", "follow_page", "A.1", "look up the page behind the address and take a reference",
                    "until a reference is held the page may be unmapped and freed by another CPU", subject="address")
 ISOLATE = _row("ISOLATE", "isolate_lru_page", "A.1", "take the page off its LRU list, with a reference",

@@ -1,17 +1,19 @@
-"""The calls of a process about memory policies: where its memory is to come from."""
+"""The calls of a process about memory policies and about all its pages: where memory is to come from, and to be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from numakit.explain.moves import MovesResult
 from numakit.explain.policies import MODES, PolicyResult
 from numakit.facade.call import Call, OnMachine, Prepared
-from numakit.facade.vma import whole
+from numakit.facade.vma import Pages, range_of, whole
 from numakit.machine.process import TaskStruct
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import Verdict
 from numakit.syscalls.mempolicy import PolicyReport, sys_get_mempolicy, sys_set_mempolicy
+from numakit.syscalls.moves_report import MovesReport, report_sys_mbind, report_sys_migrate_pages
 from numakit.timeline.task import Steps
 
 
@@ -57,16 +59,72 @@ class PolicyCalls(OnMachine, Protocol):
 
         return self._prepare("get_mempolicy", start, lambda answer: policy_result(call, answer))
 
+    @Call
+    def migrate_pages(self, pid: int, old_nodes: Iterable[int], new_nodes: Iterable[int]) -> Prepared[MovesResult]:
+        """migrate_pages(2): move all pages of process ``pid`` (0: its own) that lie on ``old_nodes`` to ``new_nodes``,
+        the n-th of these to the n-th of those.
+
+        How many pages were tried and stayed, or a negative errno. Pages that others map move only for a caller with
+        CAP_SYS_NICE; what is left out is not counted, but stands in ``result.fates``.
+        """
+        if not isinstance(pid, int) or isinstance(pid, bool):
+            raise ValueError(f"pid={pid!r}: a whole number is wanted; 0 is the caller itself")
+        old, new = node_set(old_nodes, "old_nodes"), node_set(new_nodes, "new_nodes")
+        call = f"migrate_pages(pid={pid}, {list(old)}, {list(new)})"
+        return self._prepare(
+            "migrate_pages",
+            lambda m, me: report_sys_migrate_pages(m, me, pid, old, new),
+            lambda answer: moves_result(call, answer),
+            needs_memory=False,
+        )
+
+    @Call
+    def mbind(
+        self, pages: Pages, mode: int, nodes: Iterable[int] = (), flags: int = 0, *, length: int | None = None
+    ) -> Prepared[MovesResult]:
+        """mbind(2): where new pages of neighbouring pages are to come from and, with MPOL_MF_MOVE, where those that are
+        there are to go. Modes and nodes are those of set_mempolicy().
+
+        0 or a negative errno: -EIO with MPOL_MF_STRICT for pages that are not where the policy wants them. ``length``:
+        so many bytes from the address ``pages`` on, whatever is there, as a program would say it.
+        """
+        wanted = policy_arguments(mode, nodes)
+        if not isinstance(flags, int) or isinstance(flags, bool) or flags < 0:
+            raise ValueError(f"flags={flags!r}: a sum of MPOL_MF_STRICT (1), MPOL_MF_MOVE (2) and MPOL_MF_MOVE_ALL (4)")
+        if length is None:
+            start, end = range_of(pages, "pages")
+        elif isinstance(pages, int) and isinstance(length, int) and 0 <= pages < 2**64 and 0 <= length < 2**64:
+            start, end = pages, pages + length
+        else:
+            raise ValueError(f"length={length!r}: a number of bytes, and for pages one address, are wanted")
+        call = f"mbind({start:#x}-{end:#x}, {MODES.get(mode, mode)}, {list(wanted)}, flags={flags})"
+        return self._prepare(
+            "mbind",
+            lambda m, me: report_sys_mbind(m, me, start, end - start, mode, wanted, flags),
+            lambda answer: moves_result(call, answer),
+        )
+
+
+def node_set(nodes: Iterable[int], argument: str) -> tuple[int, ...]:
+    """Node ids, sorted, each once. Raises ValueError for what no program could hand to the kernel."""
+    asked = [whole(node) for node in nodes] if isinstance(nodes, Iterable) else nodes
+    if not isinstance(asked, list) or not all(isinstance(node, int) and node >= 0 for node in asked):
+        raise ValueError(f"{argument}={nodes!r}: a set of node ids is wanted, whole numbers from 0 on")
+    return tuple(sorted(set(asked)))
+
+
+def moves_result(call: str, answer: MovesReport | int) -> MovesResult:
+    """What people see of a report; an errno alone is that of a process which had exited before its turn came."""
+    report = answer if isinstance(answer, MovesReport) else MovesReport(answer, Verdict(answer, "no-process"))
+    return MovesResult(call, report.ret, report.why, report.pairs, report.fates, report.costs)
+
 
 def policy_arguments(mode: int, nodes: Iterable[int]) -> tuple[int, ...]:
     """The nodes of a policy, sorted. Raises ValueError for what no program could hand to the kernel."""
     if not isinstance(mode, int) or isinstance(mode, bool):
         known = ", ".join(f"{name} ({number})" for number, name in MODES.items())
         raise ValueError(f"mode={mode!r}: one of {known} is wanted")
-    asked = [whole(node) for node in nodes] if isinstance(nodes, Iterable) else nodes
-    if not isinstance(asked, list) or not all(isinstance(node, int) and node >= 0 for node in asked):
-        raise ValueError(f"nodes={nodes!r}: a set of node ids is wanted, whole numbers from 0 on")
-    return tuple(sorted(set(asked)))
+    return node_set(nodes, "nodes")
 
 
 def policy_result(call: str, answer: PolicyReport | int) -> PolicyResult:

@@ -37,6 +37,9 @@ class Kernel:
     node_ids_are_checked: bool = True  #: an id outside the node mask is -ENODEV (since 2.6.33: CVE-2010-0415)
     failed_write_locks_again: bool = True  #: the page is locked again after a failed write, else a BUG (until 2.6.28)
     untouched_status: int = -ENOENT  #: what anonymous memory that nobody touched gets; from 4.3 to 6.11 -EFAULT
+    locked_areas_left_out: bool = True  #: migrate_pages(2), mbind() and cpusets pass areas over that are VM_LOCKED
+    overlap_is_left: bool = False  #: migrate_pages(2) leaves a node alone that is old and new, if more are old than new
+    busy_pages_are_counted: bool = False  #: migrate_pages(2) counts pages that could not be isolated (since 6.7)
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
@@ -84,6 +87,8 @@ LINUX_6_1 = Kernel(
     "Linux 6.1",
     "mm/migrate.c of Linux 6.1, December 2022",
     mlocked_stay=False,
+    locked_areas_left_out=False,
+    overlap_is_left=True,
     entry_wait_holds_page=False,
     untouched_status=-EFAULT,
     shared_by_mm=False,
@@ -92,6 +97,8 @@ LINUX_6_1 = Kernel(
     functions=MappingProxyType(
         {
             "sys_move_pages": "kernel_move_pages",
+            "sys_migrate_pages": "kernel_migrate_pages",
+            "check_range": "queue_pages_range",
             "migrate_pages": "migrate_pages_6_1",
             "unmap_and_move": "unmap_and_move_6_1",
         }
@@ -103,7 +110,15 @@ LINUX_6_12 = replace(
     title="Linux 6.12",
     source="mm/migrate.c of Linux 6.12, November 2024",
     untouched_status=-ENOENT,
-    functions=MappingProxyType({"sys_move_pages": "kernel_move_pages", "migrate_pages": "migrate_pages_in_batches"}),
+    busy_pages_are_counted=True,
+    functions=MappingProxyType(
+        {
+            "sys_move_pages": "kernel_move_pages",
+            "sys_migrate_pages": "kernel_migrate_pages",
+            "check_range": "queue_pages_range",
+            "migrate_pages": "migrate_pages_in_batches",
+        }
+    ),
 )
 
 ALL_KERNELS = (SEED, COMMIT_742755A, LINUX_2_6_18, LINUX_6_1, LINUX_6_12)

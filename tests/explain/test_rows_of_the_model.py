@@ -21,6 +21,10 @@ PACKAGE = Path(numakit.abi.__file__).parent
 NOTING = {"because": (1, 2), "decide_entry": (2, 3), "decide_page": (2, 3), "Verdict": (0, 1)}
 
 NO_NUMBER_OF_A_CALL = {
+    **dict.fromkeys(
+        ("left-shared", "left-busy", "left-gone", "left-locked", "left-untried"),
+        "migrate_pages(2) and mbind() do not tell what became of a page",
+    ),
     "bug": "a call that hits a BUG never returns",
     "all-moved": "the in-kernel migrate_pages() alone says so, to whom no process listens",
     "locked": "a page that is locked is waited for in the last pass, so this is never the last word",
