@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 LARGEST_SWAP = 1 << 16
+CAPABILITIES = (CAP_SYS_NICE, CAP_SYS_PTRACE)  #: those that any kernel asks for
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -124,9 +125,8 @@ class Machine(MachineState):
         """A new process with an empty address space, on the first CPU of ``node`` (None: of the first node with CPUs).
 
         ``cpuset``: one of :meth:`cpuset`, by default the top cpuset, which allows all nodes; or ``mems``: the nodes
-        that a cpuset of its own is to allow. ``capabilities``: names such as "CAP_SYS_NICE"; by default all
-        that are known for euid 0 and none for others. Raises ValueError for a node without CPUs, or mems without
-        memory.
+        that a cpuset of its own is to allow. ``capabilities``: some of :data:`CAPABILITIES`; by default all for euid
+        0 and none for others. Raises ValueError for a node without CPUs, or mems without memory.
         """
         self.refuse_the_past()
         cpu = self.first_cpu if node is None else self.first_cpu_of(node)
@@ -138,12 +138,9 @@ class Machine(MachineState):
         for argument, value in zip(("uid", "euid", "suid"), ids, strict=True):
             if not isinstance(value, int) or not 0 <= value < 2**32:
                 raise ValueError(f"{argument}={value!r}: a whole number from 0 to 2**32 - 1 is allowed")
-        held = (
-            tuple(capabilities) if capabilities is not None else (CAP_SYS_NICE, CAP_SYS_PTRACE) if ids[1] == 0 else ()
-        )
-        if not set(held) <= {CAP_SYS_NICE, CAP_SYS_PTRACE}:
-            known = f"{CAP_SYS_NICE!r} and {CAP_SYS_PTRACE!r}"
-            raise ValueError(f"capabilities={capabilities!r}: a sequence of names is wanted; known are {known}")
+        held = tuple(capabilities) if capabilities is not None else CAPABILITIES * (ids[1] == 0)
+        if not set(held) <= set(CAPABILITIES):
+            raise ValueError(f"capabilities={capabilities!r}: a sequence of names is wanted; known are {CAPABILITIES}")
         pid = self.next("pids")
         if allowed is not None:
             inside = cpuset_numbered(self, new_cpuset(self, f"of {name} (pid {pid})", allowed))
