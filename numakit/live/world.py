@@ -132,8 +132,8 @@ class World:
         return process
 
     def file(self, name: str, pages: int) -> LiveFile:
-        """A file of so many pages of zeroes, in a folder for temporary files: which file system that is, the system
-        decides.
+        """A file of so many pages of zeroes, none of them in memory, in a folder for temporary files: which file system
+        that is, the system decides.
         """
         self._must_be_open()
         if not isinstance(pages, int) or not 1 <= pages <= LARGEST_FILE:
@@ -141,7 +141,8 @@ class World:
         if not name:
             raise ValueError("name='': a file needs a name")
         path = self._folder / f"{len(self.files)}-{re.sub('[^A-Za-z0-9.-]', '_', name)[:64]}"
-        path.write_bytes(bytes(pages * PAGE_SIZE))
+        path.touch()
+        os.truncate(path, pages * PAGE_SIZE)  # nothing is written: pages lie on the node of who reads them first
         path.chmod(0o666)  # processes of all users of this world map it
         self.files.append(LiveFile(name, pages, path))
         return self.files[-1]

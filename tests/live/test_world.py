@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,11 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+def parent_of(pid: int) -> int:
+    """The process that is told when another ends."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def wait_until_gone(pids: Iterable[int], allowed: str = "") -> None:
@@ -55,8 +60,25 @@ def test_no_process_is_left_over_when_the_block_ends() -> None:
     """Neither running nor as a zombie; orphans are no exception."""
     with World() as world:
         pids = family(world)
-        assert [Path(f"/proc/{pid}").exists() for pid in pids] == [True, True, False, True]
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+        assert [bool(state(pid)) for pid in pids] == [True, True, False, True]
+        assert parent_of(pids[3]) == world.pid  # an orphan comes back to where it will be reaped
+    assert [state(pid) for pid in pids] == [""] * 4
+
+
+def test_processes_end_without_being_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody holds the other end of a channel that is not its own: all see the end at once."""
+    signals = []
+
+    def kill(pid: int, number: int, kill: Callable[[int, int], None] = os.kill) -> None:
+        signals.append(number)
+        kill(pid, number)
+
+    monkeypatch.setattr("numakit.live.lifetime.END_SECONDS", 1.0)
+    monkeypatch.setattr(os, "kill", kill)
+    with World() as world:
+        pids = family(world)
+    wait_until_gone(pids)
+    assert signal.SIGKILL not in signals
 
 
 def test_no_process_is_left_over_after_an_exception() -> None:
