@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 LAB    :=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check test test-long fuzz bench notebooks pictures format clean
+.PHONY: help lab check test test-long fuzz oracle bench notebooks pictures format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +27,9 @@ test-long: $(VENV)/.test ## the random tests with many more examples
 
 fuzz: $(VENV)/.test ## play N random worlds (make fuzz N=10000) and print the schedule of one that fails
 	$(BIN)/python -m tools.fuzz $(or $(N),10000)
+
+oracle: $(VENV)/.test ## ask real kernels in guests of five nodes whether they still answer as stored (needs QEMU)
+	$(BIN)/python -m tools.oracle
 
 bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python -m benchmarks.pipeline --write

@@ -21,7 +21,7 @@ from numakit.guest.newc import Entry, archive
 #: The kernel of the kit -> the package that leads to the newest build of it.
 KERNEL_PACKAGES = {"6.1": "linux-image-6.1-cloud-amd64", "6.12": "linux-image-6.12-cloud-amd64"}
 RELEASE_PACKAGE = "linux-image-cloud-amd64"  #: the release's own kernel, which may be one of these
-LIBRARIES = ("libc6", "zlib1g", "libexpat1", "libffi8")
+LIBRARIES = ("libc6", "zlib1g", "libbz2-1.0", "liblzma5", "libexpat1", "libffi8")
 
 
 class CouldNotMake(RuntimeError):

@@ -152,6 +152,10 @@ ENTRIES: dict[str, Callable[[Facts, int], str]] = {
     "not-read": _not_read,
     "swapped": _not_present("it is swapped out. Touch it first: it is found in the swap cache where it lies, or comes in near the CPU that touches it."),
     "migrating": _not_present("another call is moving it just now (its PTE is a migration entry). Call again."),
+    "hinting": lambda fact, value: (
+        f"Page {fact['page']} is present, but its area allows no access (PROT_NONE): this kernel takes that for a page that waits for a "
+        "NUMA hint, and does not find it. Give the area back its permissions, and call again."
+    ),
     "zero": lambda fact, value: (
         f"The address was only read so far, so it shows page {fact['page']}, the zero page that all processes share. "
         f"It is never moved. {cure('zero')}"

@@ -40,6 +40,7 @@ class Kernel:
     locked_areas_left_out: bool = True  #: migrate_pages(2), mbind() and cpusets pass areas over that are VM_LOCKED
     overlap_is_left: bool = False  #: migrate_pages(2) leaves a node alone that is old and new, if more are old than new
     busy_pages_are_counted: bool = False  #: migrate_pages(2) counts pages that could not be isolated (since 6.7)
+    forbidden_pages_are_found: bool = True  #: a page is found though its area allows no access; not from 6.1 to 6.5
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
@@ -91,6 +92,7 @@ LINUX_6_1 = Kernel(
     overlap_is_left=True,
     entry_wait_holds_page=False,
     untouched_status=-EFAULT,
+    forbidden_pages_are_found=False,
     shared_by_mm=False,
     no_memory_ends_call=True,
     returns_what_stayed=True,
@@ -110,6 +112,7 @@ LINUX_6_12 = replace(
     title="Linux 6.12",
     source="mm/migrate.c of Linux 6.12, November 2024",
     untouched_status=-ENOENT,
+    forbidden_pages_are_found=True,
     busy_pages_are_counted=True,
     functions=MappingProxyType(
         {

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeAlias
 
-from numakit.abi import MAX_NUMNODES
+from numakit.abi import CAP_SYS_NICE, CAP_SYS_PTRACE, MAX_NUMNODES
 
 #: processor, as uname -m has it -> the numbers that 64-bit programs use there
 NUMBERS: dict[str, dict[str, int]] = {
@@ -54,6 +54,8 @@ MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS = 1, 2, 0x20  #: the same on both process
 SPLICE_F_NONBLOCK = 2  #: vmsplice: a full pipe is no reason to wait
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 1, 4, 8
 PR_SET_CHILD_SUBREAPER, PR_SET_THP_DISABLE = 36, 41
+CAPABILITY_VERSION = 0x20080522  #: of the structs that capset() takes (include/uapi/linux/capability.h)
+CAPABILITY_NUMBERS = {CAP_SYS_PTRACE: 19, CAP_SYS_NICE: 23}
 WORD = 8 * ctypes.sizeof(ctypes.c_ulong)  #: nodes in a word of a mask
 
 Pointer: TypeAlias = "int | ctypes.Array[Any] | None"
@@ -85,6 +87,17 @@ def prctl(option: int, value: int) -> int:
     """prctl(2), by its name in the C library: 0 or a negative errno."""
     zero = ctypes.c_ulong(0)
     ret = int(libc().prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
+    return -ctypes.get_errno() if ret == -1 else ret
+
+
+def capset(capabilities: Iterable[str]) -> int:
+    """capset(2), by its name in the C library: this process has these capabilities and no others. 0 or a negative
+    errno.
+    """
+    bits = sum(1 << CAPABILITY_NUMBERS[name] for name in capabilities)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    effective_permitted_inheritable = (ctypes.c_uint32 * 6)(bits, bits, 0, 0, 0, 0)  # the low words, then the high ones
+    ret = int(libc().capset(header, effective_permitted_inheritable))
     return -ctypes.get_errno() if ret == -1 else ret
 
 

@@ -26,6 +26,7 @@ class Birth(NamedTuple):
 
     ids: tuple[int, int, int] | None  #: uid, euid and suid
     cpus: Sequence[int] | None  #: where it may run
+    capabilities: Sequence[str] | None  #: None: those that its ids bring
 
 
 def main(fd: int) -> NoReturn:
@@ -71,9 +72,11 @@ def be_born(channel: Channel, birth: Birth) -> NoReturn:
 
 
 def become(birth: Birth) -> None:
-    """Take on CPUs and ids. Raises OSError for what the kernel does not allow."""
+    """Take on CPUs, ids and capabilities. Raises OSError for what the kernel does not allow."""
     if birth.cpus is not None:
         os.sched_setaffinity(0, birth.cpus)
+    if birth.capabilities is not None:
+        calls.prctl(calls.PR_SET_KEEPCAPS, 1)  # else they are gone with root's id
     if birth.ids is not None and tuple(birth.ids) != os.getresuid():
         uid = birth.ids[0]
         if os.geteuid() == 0:
@@ -82,4 +85,6 @@ def become(birth: Birth) -> None:
         os.setresuid(*birth.ids)
         # A process that has changed its ids is closed to others of the same user, and its /proc files to itself.
         calls.prctl(calls.PR_SET_DUMPABLE, 1)
+    if birth.capabilities is not None and (ret := calls.capset(birth.capabilities)):
+        raise OSError(-ret, os.strerror(-ret))
     calls.prctl(calls.PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of ids would have cleared it

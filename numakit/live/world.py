@@ -8,12 +8,13 @@ import re
 import socket
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
 from numakit.abi import PAGE_SIZE
+from numakit.live.calls import CAPABILITY_NUMBERS
 from numakit.live.channel import ANSWER_SECONDS, Channel
 from numakit.live.cpuset import LiveCpuset, make_cpuset
 from numakit.live.file import LiveFile
@@ -93,12 +94,15 @@ class World:
         cpuset: LiveCpuset | None = None,
         euid: int | None = None,
         suid: int | None = None,
+        capabilities: Sequence[str] | None = None,
     ) -> LiveProcess:
         """A new process.
 
         ``uid``: None is an ordinary user: who runs this Python or, if that is root, 1000. ``node``: it runs on the CPUs
         of this node only. ``cpuset``: one of :meth:`cpuset`; or ``mems``: the nodes that a cpuset of its own is to
-        allow. Raises CannotTry where that takes a privilege, or a writable file, that is not there.
+        allow. ``capabilities``: these and no others, some of those that the model knows; by default what the ids bring.
+
+        Raises CannotTry where that takes a privilege, or a writable file, that is not there.
         """
         self._must_be_open()
         if uid is None:
@@ -107,6 +111,9 @@ class World:
         for argument, value in zip(("uid", "euid", "suid"), ids, strict=True):
             if not isinstance(value, int) or not 0 <= value < 2**32 - 1:
                 raise ValueError(f"{argument}={value!r}: a whole number from 0 to 2**32 - 2 is allowed")
+        if capabilities is not None and not set(capabilities) <= set(CAPABILITY_NUMBERS):
+            known = ", ".join(CAPABILITY_NUMBERS)
+            raise ValueError(f"capabilities={capabilities!r}: a sequence of names is wanted; known are {known}")
         cpus = None if node is None else self._cpus_of(node)
         if mems is not None:
             if cpuset is not None:
@@ -114,7 +121,7 @@ class World:
             cpuset = self.cpuset(f"of {name}", mems)
         ours, theirs = socket.socketpair()
         with theirs:
-            born = self._nursery.ask([ids, cpus], theirs.fileno())
+            born = self._nursery.ask([ids, cpus, None if capabilities is None else list(capabilities)], theirs.fileno())
         if born is None:
             ours.close()
             raise CannotTry(f"{name} cannot be made here: the process from which all others are forked has ended.")

@@ -46,6 +46,8 @@ from numakit.machine.vma import (
     PTE_PRESENT,
     PTE_SWAP,
     PTE_TYPE,
+    VM_READ,
+    VM_WRITE,
     VmAreaStruct,
     find_vma,
     mms_that_map,
@@ -313,6 +315,8 @@ def look_up(m: MachineState, mm: int, entry: PageToNode) -> int:
         value = m.kernel.untouched_status if row == "untouched" else -ENOENT
         return decide_entry(m, entry.entry, value, row, vma=(vma.start, vma.end), **facts)
     page = pte >> PTE_PFN
+    if not m.kernel.forbidden_pages_are_found and not vma.flags & (VM_READ | VM_WRITE):
+        return decide_entry(m, entry.entry, -ENOENT, "hinting", page=page)
     if m.flags[page] & PG_RESERVED:
         return decide_entry(m, entry.entry, m.kernel.zero_page_status, "zero", page=page)
     return page

@@ -35,7 +35,6 @@ NOT_NOTED = {
     "hugetlb-tail": "the model has no huge pages",
     "hugetlb": "the model has no huge pages",
     "maybe-shared": "the model has no large folios",
-    "hinting": "the model does not balance by itself",
     "device": "the model has no memory of devices",
     "failed-call": "an entry that the call did not come to has no verdict",
     "not-built": "every machine of the model has the calls",

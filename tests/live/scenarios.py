@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, PAGE_SIZE, PROT_NONE, PROT_READ, Result
-from numakit.abi import MPOL_BIND, MPOL_DEFAULT, MPOL_F_ADDR, MPOL_F_NODE, MPOL_INTERLEAVE, MPOL_MF_STRICT
+from numakit.abi import CAP_SYS_NICE, MPOL_BIND, MPOL_DEFAULT, MPOL_F_ADDR, MPOL_F_NODE, MPOL_INTERLEAVE, MPOL_MF_STRICT
 from numakit.live import two_nodes
 
 World: TypeAlias = Any  #: a Machine or a live World: what they have in common is what these functions use
@@ -144,6 +144,19 @@ def move_all_without_the_capability(world: World) -> Answers:
     area = shell.mmap(1)
     shell.write(area)
     return [told(shell.move_pages(pid, area, [a_node(world)], MPOL_MF_MOVE_ALL)) for pid in (0, NOBODY)]
+
+
+@scenario
+def move_all_with_the_capability(world: World) -> Answers:
+    """It is the capability that counts, not the user: one may have it without being root, and root may lack it."""
+    nice, root = spawn(world, "nice", capabilities=(CAP_SYS_NICE,)), spawn(world, "root", uid=0, capabilities=())
+    area, theirs = nice.mmap(1), root.mmap(1)
+    for process, pages in ((nice, area), (root, theirs)):
+        process.write(pages)
+    return [
+        told(nice.move_pages(0, area, None, MPOL_MF_MOVE_ALL)),
+        told(root.move_pages(0, theirs, None, MPOL_MF_MOVE_ALL)),
+    ]
 
 
 @scenario
@@ -503,3 +516,70 @@ def all_pages_migrate(world: World) -> Answers:
     shell.write(area)
     shell.migrate_pages(0, {here}, {there})  # a real process has other pages, of which some stay
     return [told(shell.move_pages(0, area))]
+
+
+@scenario
+def a_mlocked_page_moves(world: World) -> Answers:
+    """Or it does not: that was the text's promise."""
+    here, there = two_nodes(world.topology)
+    shell = world.spawn("shell", node=here)
+    area = shell.mmap(1)
+    shell.mlock(area)
+    return [told(shell.move_pages(0, area, [there])), told(shell.move_pages(0, area))]
+
+
+@scenario
+def the_last_entry_names_a_node_that_does_not_exist(world: World) -> Answers:
+    """Do those before it move?"""
+    here, there = two_nodes(world.topology)
+    shell = world.spawn("shell", node=here)
+    area = shell.mmap(2)
+    shell.write(area)
+    return [shell.move_pages(0, area, [there, NOWHERE]).ret, told(shell.move_pages(0, area))]
+
+
+@scenario
+def mbind_moves_pages(world: World) -> Answers:
+    """Only if it is asked to; new pages come from where the policy says in any case."""
+    here, there = two_nodes(world.topology)
+    shell = world.spawn("shell", node=here)
+    area = shell.mmap(3)
+    shell.write(area[0:2])
+    answers = [shell.mbind(area, MPOL_BIND, {there}, MPOL_MF_STRICT).ret, shell.mbind(area, MPOL_BIND, {there}).ret]
+    shell.write(area[2])
+    answers.append(told(shell.move_pages(0, area)))
+    return [*answers, shell.mbind(area, MPOL_BIND, {there}, MPOL_MF_MOVE).ret, told(shell.move_pages(0, area))]
+
+
+@scenario
+def new_pages_are_interleaved(world: World) -> Answers:
+    """In turn; which one comes first depends on the address."""
+    here, there = two_nodes(world.topology)
+    shell = world.spawn("shell", node=here)
+    area = shell.mmap(4)
+    answers = [shell.mbind(area, MPOL_INTERLEAVE, {here, there}).ret]
+    shell.write(area)
+    nodes = shell.move_pages(0, area).status
+    return [*answers, sorted(nodes), nodes[0] != nodes[1]]
+
+
+@scenario
+def a_child_inherits_where_its_pages_come_from(world: World) -> Answers:
+    """Its policy, whatever CPU it runs on."""
+    here, there = two_nodes(world.topology)
+    shell = world.spawn("shell", node=here)
+    shell.set_mempolicy(MPOL_BIND, {there})
+    child = shell.fork("child")
+    area = child.mmap(2)
+    child.write(area)
+    return [told(child.move_pages(0, area))]
+
+
+@scenario
+def a_cpuset_allows_one_node(world: World) -> Answers:
+    """Pages may not be sent to another."""
+    here, there = two_nodes(world.topology)
+    shell = world.spawn("shell", node=here, mems=[here])
+    area = shell.mmap(1)
+    shell.write(area)
+    return [told(shell.move_pages(0, area, [there])), shell.set_mempolicy(MPOL_BIND, {there}).ret]

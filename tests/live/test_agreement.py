@@ -11,15 +11,15 @@ from typing import NamedTuple
 import pytest
 
 from numakit import Machine, Topology
-from numakit.abi import EFAULT, ENOENT
+from numakit.abi import EFAULT, ENODEV, ENOENT
 from numakit.live import CannotTry, World
 from tests.live.scenarios import SCENARIOS, Answers
 
 Release = tuple[int, ...]
 
 TWO_NODES = "two-sockets"
-MODELS: dict[str, Release] = {"6.12": (6, 12), "6.1": (4, 17)}
-"""Kernels of the model, the newest first, and the releases from which on one answers these scenarios as that one."""
+MODELS: dict[str, tuple[Release, Release]] = {"6.1": ((6, 1), (6, 6)), "6.12": ((6, 12), (99,))}
+"""Kernels of the model, and the releases since one and before another that answer these scenarios as that one."""
 
 NOTHING_TO_MOVE = "since 2.6.29 a call that finds nothing to move returns 0 and tells the statuses"
 ONE_BY_ONE = "since 4.17 entries are checked when their turn comes: those before a bad one have had their answer"
@@ -27,13 +27,8 @@ NO_ARRAY = "since 2.6.29 the kernel has no array for all entries: it reads on un
 UNTOUCHED = "from 4.3 to 6.11 anonymous memory that nobody touched is -EFAULT"
 COUNTED = "since 4.17 pages that stayed are counted in the return value, and their statuses are not written"
 
+LOCKED = "since 2.6.18 pages that are locked in memory move"
 HIDDEN = "from 6.1 to 6.5 a page is not found where no access is allowed: it looks like one that awaits a NUMA hint"
-
-#: Where the models of today's kernels keep to the text, and some of the releases that they stand for do not.
-MODELS_LACK = ("query_after_protection",)
-
-#: They come with the model's mbind(2) and migrate_pages(2).
-NOT_MODELLED_YET = ("mbind", "migrate_pages")
 
 
 class Difference(NamedTuple):
@@ -64,6 +59,10 @@ DIFFERENCES: dict[str, list[Difference]] = {
     ],
     "a_move_beyond_its_array": [Difference(ONE_BY_ONE, lambda here, there: [-EFAULT, [here]], (4, 17))],
     "too_many_entries": [Difference(NO_ARRAY, lambda here, there: [-EFAULT], (2, 6, 29))],
+    "a_mlocked_page_moves": [Difference(LOCKED, lambda here, there: [(0, [there]), (0, [there])], (2, 6, 18))],
+    "the_last_entry_names_a_node_that_does_not_exist": [
+        Difference(ONE_BY_ONE, lambda here, there: [-ENODEV, (0, [there, here])], (4, 17))
+    ],
     "a_page_in_a_pipe_stays": [
         Difference(COUNTED, lambda here, there: [(1, [None]), (0, [here]), (0, [there])], (4, 17)),
     ],
@@ -86,27 +85,19 @@ def promised(name: str, topology: Topology, release: Release) -> Answers:
 
 
 def modelled(name: str, topology: Topology, kernel: str) -> Answers:
-    """What a model answers. Skips what the model does not have."""
-    try:
-        return SCENARIOS[name](Machine(topology, kernel))
-    except AttributeError as missing:
-        if missing.name not in NOT_MODELLED_YET:
-            raise
-        pytest.skip(f"the model does not have it yet: {missing}")
+    """What a model answers."""
+    return SCENARIOS[name](Machine(topology, kernel))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_running_kernel_answers_as_its_own_model_does(world: World, name: str) -> None:
     """On a model of this very machine, with the rules of the nearest kernel that is modelled."""
     release = release_of(platform.release())
-    kernel = next((kernel for kernel, since in MODELS.items() if since <= release), None)
+    kernel = next((name for name, (since, before) in MODELS.items() if since <= release < before), None)
     if kernel is None:
-        pytest.skip(f"Linux {platform.release()} is older than the kernels of today that are modelled")
+        pytest.skip(f"Linux {platform.release()} is none of those that are modelled")
     live = SCENARIOS[name](world)
-    if name in MODELS_LACK:
-        assert live == promised(name, world.topology, release)
-    else:
-        assert live == modelled(name, world.topology, kernel)
+    assert live == modelled(name, world.topology, kernel)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -116,7 +107,7 @@ def test_running_kernel_keeps_the_promise_of_2006_but_for_what_is_listed(world: 
     assert live == promised(name, world.topology, release_of(platform.release()))
 
 
-@pytest.mark.parametrize(("kernel", "release"), MODELS.items())
+@pytest.mark.parametrize(("kernel", "release"), [(kernel, since) for kernel, (since, _) in MODELS.items()])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_modelled_kernels_differ_from_the_text_where_it_is_listed(name: str, kernel: str, release: Release) -> None:
     """Also where no such kernel runs, and with a second node: every scenario can be played there."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from numakit import PAGE_SIZE, Result
-from numakit.abi import EFAULT, EINVAL
+from numakit.abi import EFAULT, EINVAL, ESRCH, MPOL_BIND, MPOL_DEFAULT, MPOL_F_ADDR, MPOL_F_NODE
 from numakit.live import CannotTry, Ended, LiveProcess, World, own_pages, query
 from numakit.numa_maps import parse_numa_maps
 from tests.clone import ROOT
@@ -287,6 +287,26 @@ def test_status_of_the_caller_is_written_only_where_the_kernel_writes(world: Wor
     assert shell.read(room[0]) == (told[1] or 0) << 32 | (told[0] or 0)
 
 
+def test_mbind_and_migrate_pages_reach_the_kernel(world: World, shell: LiveProcess) -> None:
+    """With their masks: what is set is told, and each refusal is the kernel's own."""
+    node = world.topology.nodes[0]
+    area = shell.mmap(3)
+    shell.write(area)
+    assert shell.mbind(area[1], MPOL_BIND, {node}) == 0
+    assert list(shell.get_mempolicy(area[1], MPOL_F_ADDR)) == [0, MPOL_BIND, (node,)]
+    assert list(shell.get_mempolicy(area[2], MPOL_F_ADDR)) == [0, MPOL_DEFAULT, ()]
+    assert list(shell.get_mempolicy(area[1], MPOL_F_ADDR | MPOL_F_NODE)) == [
+        0,
+        shell.move_pages(0, area).status[1],
+        (node,),
+    ]
+    assert shell.mbind(area, MPOL_BIND, {1023}) == -EINVAL
+    assert shell.migrate_pages(0, {node}, {node}) == 0
+    refused = shell.migrate_pages(1 << 30, {node}, {node})
+    assert (refused.ret, refused.kernel) == (-ESRCH, world.kernel)
+    assert refused.explain().startswith(f"migrate_pages(pid={1 << 30}, [{node}], [{node}]) returned -ESRCH. ")
+
+
 def test_more_pages_than_fit_into_one_message_part(world: World, shell: LiveProcess) -> None:
     """Arrays travel whole."""
     area = shell.mmap(20_000)
@@ -377,9 +397,10 @@ def test_wrong_argument_is_named_and_the_process_lives_on(
         ({"uid": -1}, "uid=-1"),
         ({"euid": 1 << 32}, "euid="),
         ({"node": 1023}, "node=1023"),
+        ({"capabilities": ("CAP_SYS_ADMIN",)}, "capabilities="),
     ],
 )
-def test_wrong_argument_of_spawn_is_named(world: World, wrong: dict[str, int], says: str) -> None:
+def test_wrong_argument_of_spawn_is_named(world: World, wrong: dict[str, object], says: str) -> None:
     """Nobody is made then."""
     with pytest.raises(ValueError, match=says):
         world.spawn("wrong", **wrong)  # type: ignore[arg-type]

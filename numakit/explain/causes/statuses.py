@@ -91,9 +91,11 @@ LOOKED_UP = (
     Cause(
         "hinting",
         -ENOENT,
-        "Automatic NUMA balancing has made the page inaccessible for a while, to see who uses it: these kernels then find no page.",
-        "/proc/sys/kernel/numa_balancing is 1, and numa_pte_updates in /proc/vmstat goes up; once touched, the page is found.",
-        "Touch the page and call again, or set numa_balancing to 0 while pages are moved by hand.",
+        "The page is inaccessible: its area allows no access (PROT_NONE), or automatic NUMA balancing has made it so for a while, to see "
+        "who uses it. These kernels then find no page.",
+        "The area is ---p in /proc/PID/maps; or /proc/sys/kernel/numa_balancing is 1, numa_pte_updates in /proc/vmstat goes up, and once "
+        "touched the page is found.",
+        "Give the area back its permissions (mprotect), or touch the page, and call again; or set numa_balancing to 0 meanwhile.",
         "6.1..6.5",
     ),
     Cause(
