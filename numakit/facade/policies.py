@@ -14,6 +14,7 @@ from numakit.machine.state import MachineState
 from numakit.machine.verdicts import Verdict
 from numakit.syscalls.mempolicy import PolicyReport, sys_get_mempolicy, sys_set_mempolicy
 from numakit.syscalls.moves_report import MovesReport, report_sys_mbind, report_sys_migrate_pages
+from numakit.syscalls.numa_maps import numa_maps
 from numakit.timeline.task import Steps
 
 
@@ -103,6 +104,13 @@ class PolicyCalls(OnMachine, Protocol):
             lambda m, me: report_sys_mbind(m, me, start, end - start, mode, wanted, flags),
             lambda answer: moves_result(call, answer),
         )
+
+    @Call
+    def numa_maps(self) -> Prepared[str]:
+        """The text of /proc/<pid>/numa_maps: for each area its policy, and where its pages are.
+        :func:`numakit.numa_maps.parse_numa_maps` reads it.
+        """
+        return self._prepare("numa_maps", lambda m, me: numa_maps(m, me.pid, me.mm))
 
 
 def node_set(nodes: Iterable[int], argument: str) -> tuple[int, ...]:

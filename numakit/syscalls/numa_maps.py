@@ -1,0 +1,99 @@
+"""/proc/<pid>/numa_maps: policy and places of the pages of each area, as text (mm/mempolicy.c of 2.6.18)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from numakit.kernels.functions import kernel_function
+from numakit.machine.locks import down_read, up_mmap_sem
+from numakit.machine.mempolicy import MODE_NAMES, Mempolicy, get_vma_policy
+from numakit.machine.pagecache import space_of
+from numakit.machine.state import PG_ACTIVE, PG_DIRTY, PG_RESERVED, PG_SWAPCACHE, MachineState
+from numakit.machine.vma import PTE_DIRTY, PTE_PFN, PTE_PRESENT, PTE_TYPE, VmAreaStruct, vmas_of
+from numakit.timeline.task import Steps
+from numakit.topology.idlists import format_list
+
+ESCAPED = "\n\t= "  #: characters of a file's name that would be taken for the line's own
+SHARED_MEMORY = "/dev/zero (deleted)"  #: what the kernel calls the file behind shared anonymous memory
+
+
+class NumaMaps(NamedTuple):
+    """What is counted of an area (struct numa_maps)."""
+
+    pages: int
+    anon: int
+    active: int
+    writeback: int
+    mapcount_max: int
+    dirty: int
+    swapcache: int
+    node: Counter[int]
+
+
+@kernel_function
+def numa_maps(m: MachineState, pid: int, mm: int) -> Steps[str]:
+    """The whole text, a line for each area. Takes mmap_sem for read."""
+    yield from down_read(m, mm)
+    lines = [show_numa_map(m, pid, vma) for vma in vmas_of(m, mm)]
+    up_mmap_sem(m, mm)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def show_numa_map(m: MachineState, pid: int, vma: VmAreaStruct) -> str:
+    """The line of an area. (No area is a heap, a stack or huge here.)"""
+    words = [f"{vma.start:08x}", mpol_to_str(m, get_vma_policy(m, pid, vma, vma.start))]
+    if vma.file:
+        words.append(f"file={escaped(space_of(m, vma.file).name or SHARED_MEMORY)}")
+    md = gather(m, vma)
+    if not md.pages:
+        return " ".join(words)
+    words += [f"anon={md.anon}"] if md.anon else []
+    words += [f"dirty={md.dirty}"] if md.dirty else []
+    words += [f"mapped={md.pages}"] if md.pages not in (md.anon, md.dirty) else []
+    words += [f"mapmax={md.mapcount_max}"] if md.mapcount_max > 1 else []
+    words += [f"swapcache={md.swapcache}"] if md.swapcache else []
+    words += [f"active={md.active}"] if md.active < md.pages else []
+    words += [f"writeback={md.writeback}"] if md.writeback else []
+    words += [f"N{node}={md.node[node]}" for node in m.node_ids if node in md.node]
+    words += ["kernelpagesize_kB=4"] if m.kernel.numa_maps_of_today else []
+    return " ".join(words)
+
+
+def mpol_to_str(m: MachineState, policy: Mempolicy | None) -> str:
+    """A policy as text: ``bind=0-1``, since 2.6.26 ``bind:0-1``.
+
+    (2.6.18 tells a node that does not exist for a preference of the local one; here it tells none.)
+    """
+    if policy is None:
+        return MODE_NAMES[0]
+    if not policy.nodes and m.kernel.numa_maps_of_today:
+        return "local"
+    nodes = f"{':' if m.kernel.numa_maps_of_today else '='}{format_list(policy.nodes)}" if policy.nodes else ""
+    return MODE_NAMES[policy.mode] + nodes
+
+
+def escaped(name: str) -> str:
+    """A file's name with blanks and the like as backslash and three octal digits (seq_path)."""
+    return "".join(f"\\{ord(letter):03o}" if letter in ESCAPED else letter for letter in name)
+
+
+def gather(m: MachineState, vma: VmAreaStruct) -> NumaMaps:
+    """Count the pages that an area maps now (check_pgd_range with MPOL_MF_STATS, gather_stats); the zero page is passed
+    over.
+    """
+    ptes = [
+        (pte, pte >> PTE_PFN)
+        for pte in m.arrays[vma.table][vma.first : vma.first + vma.pages]
+        if pte & PTE_TYPE == PTE_PRESENT and not m.flags[pte >> PTE_PFN] & PG_RESERVED
+    ]
+    return NumaMaps(
+        pages=len(ptes),
+        anon=sum(m.mapping[page] < 0 for _, page in ptes),
+        active=sum(bool(m.flags[page] & PG_ACTIVE) for _, page in ptes),
+        writeback=sum(("writeback", page) in m.table for _, page in ptes),
+        mapcount_max=max((m.mapcount[page] for _, page in ptes), default=0),
+        dirty=sum(bool(pte & PTE_DIRTY or m.flags[page] & PG_DIRTY) for pte, page in ptes),
+        swapcache=sum(bool(m.flags[page] & PG_SWAPCACHE) for _, page in ptes),
+        node=Counter(m.node(page) for _, page in ptes),
+    )
