@@ -1,6 +1,6 @@
 // A form in a browser. Its html is written elsewhere; what is done with its controls is told as wishes, and answered by new html.
 // A control with `data-do` asks for that when it is clicked; one with a `name` tells its value when it is changed.
-// `fill` stands in stepper.js, which this is put behind.
+// `fill` and `make` stand in drawing.js and stepper.js, which this is put behind.
 
 const TEXTS = "textarea, input[type=text], input[type=number]";
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from html import escape
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
 import anywidget
@@ -20,21 +20,20 @@ from numakit.facade.run import Run
 from numakit.widgets import panels
 from numakit.widgets.stepper import Stepper
 
-HERE = Path(__file__).parent
 Wish = dict[str, Any]
 
 
-def _script() -> str:
+def front() -> str:
     """The form's front behind the Stepper's: what a front exports by default comes last, and there can be only one."""
-    drawing, _, _ = (HERE / "stepper.js").read_text(encoding="utf-8").rpartition("export default")
-    return drawing + (HERE / "form.js").read_text(encoding="utf-8")
+    drawing, _, _ = panels.script("stepper.js").rpartition("export default")
+    return drawing + resources.files("numakit.widgets").joinpath("form.js").read_text(encoding="utf-8")
 
 
 class Form(anywidget.AnyWidget):
     """The form alone: html, and somebody who hears what is done with it."""
 
-    _esm = _script()
-    _css = HERE / "style.css"
+    _esm = front()
+    _css = panels.style()
 
     html = traitlets.Unicode("").tag(sync=True)
     label = traitlets.Unicode("").tag(sync=True)  #: its name for those who do not see it
