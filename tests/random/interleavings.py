@@ -8,9 +8,9 @@ races that a coin before every turn misses.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, PROT_READ, PROT_WRITE, Machine, Process, Run
 from numakit.facade.call import call_text
@@ -43,6 +43,22 @@ ACTORS = [
 #: What happens to a file, if the place that an actor is about has one.
 FILE_ACTORS = ["truncate", "write_back", "hold_buffers", "lock_buffers"]
 HOLDERS = ("pin_for_a_while", "hold_page_lock", "write_back", "hold_buffers", "lock_buffers")
+
+
+class Plan(Protocol):
+    """What happens beside a call: who acts, and whose turn it is."""
+
+    @property
+    def random_seed(self) -> int:
+        """Where priorities are drawn from."""
+
+    @property
+    def actors(self) -> tuple[Interference, ...]:
+        """Who acts meanwhile."""
+
+    @property
+    def turns(self) -> tuple[int, ...] | None:
+        """Who has the turn, by task number; () for priorities drawn from the seed, None for the default order."""
 
 
 class Scenario(NamedTuple):
@@ -187,7 +203,7 @@ def in_turns(turns: Iterable[int]) -> Schedule:
     return next_in_turn
 
 
-def schedule_of(plan: Scenario) -> Schedule:
+def schedule_of(plan: Plan) -> Schedule:
     """Whose turn it is in a scenario."""
     if plan.turns is None:
         return choose
@@ -200,11 +216,13 @@ def play(plan: Scenario, kernel: Kernel = SEED, seen: Counter[str] | None = None
     Raises AssertionError, or whatever the model raises, for a broken promise; the traceback's machine is as it was.
     """
     run = begin(world(plan.random_seed, kernel), plan)
-    return play_run(run, plan, kernel, seen)
+    return play_run(run, plan, lambda: begin(world(plan.random_seed, kernel), plan), seen)
 
 
-def play_run(run: Run[Any], plan: Scenario, kernel: Kernel, seen: Counter[str] | None = None) -> Run[Any]:
-    """Play a scenario whose call was begun."""
+def play_run(
+    run: Run[Any], plan: Plan, begin_again: Callable[[], Run[Any]], seen: Counter[str] | None = None
+) -> Run[Any]:
+    """Play what happens beside a call that was begun; ``begin_again`` begins it in an equal world."""
     machine, start = run.machine, run.machine.fingerprint()
     let_join(run, plan.actors)
     witness = Witness(run, seen)
@@ -218,7 +236,7 @@ def play_run(run: Run[Any], plan: Scenario, kernel: Kernel, seen: Counter[str] |
     run.goto(step).finish(in_turns(turns))
     assert machine.fingerprint() == end, f"played on from step {step}, it comes to another end"
     assert run.first().machine.fingerprint() == start, "undone after a replay, it is another machine"
-    again = begin(world(plan.random_seed, kernel), plan)
+    again = begin_again()
     again.play(schedule)
     assert again.machine.fingerprint() == end, "an equal world, played from the schedule, comes to another end"
     return run

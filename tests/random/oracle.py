@@ -4,6 +4,8 @@ A migration, a fork, a pin, an mlock, reclaim, a disc or the holder of a page lo
 A write changes what its own process reads, or what stands in a file. Only munmap and exit make places vanish, and
 truncation those that it cuts off. A place that appears reads as zeroes, as what was written just now (or found on a
 disc), in a child as what its parent reads, and a private copy as what stands in the file.
+
+No process gets a page of a node that its cpuset forbids.
 """
 
 from __future__ import annotations
@@ -145,6 +147,7 @@ class Witness:
         self._see_what_appeared(task, moment, about, view)
         self._see_what_vanished(task, moment, about, view)
         self._see_pages_that_are_held(task)
+        self._see_what_was_allocated(task)
         self._sights.note(task, moment, about, self._view, view)
         self._take_in(view)
 
@@ -156,6 +159,8 @@ class Witness:
         self._mms.update((key[1], task.mm) for key, task in m.table.items() if is_key(key, "process"))
         self._pins, self._locks, self._written = pinned(m), locked(m), under_writeback(m)
         self._token, self._looked_at = m.clock[1], self.run.position
+        self._free = [not count for count in m.count]
+        self._mems = {key[1]: task.mems for key, task in m.table.items() if is_key(key, "process")}
 
     def _see_writes(self, task: Task, changed: list[Place], view: View) -> None:
         told = f"{task.name} (pid {task.pid}) changed what is read at {changed}"
@@ -194,6 +199,17 @@ class Witness:
             assert (moment, about) == (ZAP_PTE, place[2]), told
             if task.name == "truncate":
                 assert self._is_cut_off(*self._view.behind[place]), told
+
+    def _see_what_was_allocated(self, task: Task) -> None:
+        """A process may take pages of the nodes that its cpuset allows, or did when it looked last."""
+        m = self.machine
+        struct = m.table.get(("process", task.pid))
+        if struct is None:
+            return
+        allowed = {*self._mems.get(task.pid, ()), *m.table["cpuset", struct.cpuset].mems}
+        got = {page: m.node(page) for page, count in enumerate(m.count) if count and self._free[page]}
+        outside = {page: node for page, node in got.items() if node not in allowed}
+        assert not outside, f"{task.name} (pid {task.pid}) got {outside} (page: node), its cpuset allows {allowed}"
 
     def _is_cut_off(self, file: int, index: int) -> bool:
         """Whether a file has become too short for an index, or has ended."""

@@ -28,7 +28,7 @@ def failure_of(plan: Scenario, kernel: Kernel = SEED) -> Failure | None:
     run = None
     try:
         run = begin(world(plan.random_seed, kernel), plan)
-        play_run(run, plan, kernel)
+        play_run(run, plan, lambda: begin(world(plan.random_seed, kernel), plan))
     except Exception as error:  # whatever a bug makes the model do
         turns, schedule = ([], "") if run is None else (run.turns, str(run.schedule))
         return Failure(plan, error, turns, schedule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from numakit import MPOL_MF_MOVE_ALL, PAGE_SIZE, File, Machine, Process
@@ -57,10 +58,10 @@ def world(random_seed: int, kernel: Kernel = SEED) -> Machine:
     return machine
 
 
-def map_files(draw: Random, process: Process) -> None:
+def map_files(draw: Random, process: Process, file_systems: Sequence[str] = FILE_SYSTEMS) -> None:
     """A process maps a file shared, another, or the same, privately, and memory of a driver; most of it is touched."""
     machine = process.machine
-    files = [machine.file(name, FILE_PAGES, draw.choice(FILE_SYSTEMS)) for name in ("log", "library")]
+    files = [machine.file(name, FILE_PAGES, draw.choice(file_systems)) for name in ("log", "library")]
     for file in files:
         write_and_exit(file, [index for index in range(FILE_PAGES) if draw.random() < 0.3])
     areas = [process.mmap(FILE_PAGES, shared=True, file=files[0]), process.mmap(2, file=draw.choice(files))]
