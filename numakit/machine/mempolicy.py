@@ -243,6 +243,7 @@ def mpol_rebind_policy(
     return policy._replace(nodes=nodes)
 
 
+@kernel_function
 def mpol_rebind_mm(m: MachineState, mm: int, old: tuple[int, ...], new: tuple[int, ...]) -> Steps[None]:
     """Rebind the policies of all areas of an mm, whose cpuset has changed. Takes mmap_sem for write.
 

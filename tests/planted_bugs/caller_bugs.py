@@ -5,21 +5,22 @@ from __future__ import annotations
 from inspect import unwrap
 from typing import Any
 
-from numakit import MPOL_BIND, MPOL_F_ADDR
-from numakit.abi import MPOL_MF_MOVE
+from numakit import MPOL_BIND, MPOL_F_ADDR, PAGE_SIZE
+from numakit.abi import EFAULT, MPOL_MF_MOVE
 from numakit.kernels import Kernel
-from numakit.machine.cpuset import set_cpuset_mems
-from numakit.machine.frames import alloc_page_on
-from numakit.machine.locks import down_read, up_mmap_sem
+from numakit.machine.consistency import left_in_flight
+from numakit.machine.frames import alloc_page_on, alloc_pages
+from numakit.machine.locks import down_read
 from numakit.machine.lru import isolate_lru_page
 from numakit.machine.mempolicy import Mempolicy
 from numakit.machine.nodemask import node_remap
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import Verdict, because
+from numakit.machine.verdicts import Verdict
 from numakit.machine.vma import VmAreaStruct, vmas_of
 from numakit.migration.new_page import ResultPointer
 from numakit.syscalls.mbind import mbind_range
-from numakit.syscalls.migrate_pages import Moves, migrate_to_node
+from numakit.syscalls.migrate_pages import Moves, do_migrate_pages
+from numakit.syscalls.page_range import Walk, check_range
 from numakit.timeline.task import Steps
 from tests.interleavings.world import broken, new_world
 from tests.planted_bugs.bugs import Bug
@@ -41,16 +42,13 @@ def check_a_shared_page_is_left_out(kernel: Kernel) -> None:
     assert world.area.nodes == [0]
 
 
-@broken("do_migrate_pages")
-def empties_nodes_in_ascending_order(
-    m: MachineState, mm: int, old: tuple[int, ...], new: tuple[int, ...], flags: int
-) -> Steps[Moves]:
+@broken("next_pair")
+def takes_nodes_as_they_come(
+    m: MachineState, left: tuple[int, ...], old: tuple[int, ...], new: tuple[int, ...]
+) -> tuple[int, int] | None:
     """Node after node: what has just come to a node is moved on with those that were there."""
-    yield from down_read(m, mm)
-    for source in old:
-        yield from migrate_to_node(m, mm, source, node_remap(source, old, new), flags)
-    up_mmap_sem(m, mm)
-    return Moves(because(m, 0, "ok"))
+    pairs = ((source, node_remap(source, old, new)) for source in left)
+    return next((pair for pair in pairs if pair[0] != pair[1]), None)
 
 
 def check_pages_go_to_the_next_node_and_no_farther(kernel: Kernel) -> None:
@@ -60,7 +58,44 @@ def check_pages_go_to_the_next_node_and_no_farther(kernel: Kernel) -> None:
     assert world.area.nodes == [1]
 
 
+@broken("do_migrate_pages")
+def keeps_mmap_sem_if_nothing_is_to_move(
+    m: MachineState, mm: int, old: tuple[int, ...], new: tuple[int, ...], flags: int
+) -> Steps[Moves]:
+    """Returns early, before the lock is given back."""
+    moves: Moves = yield from unwrap(do_migrate_pages)(m, mm, old, new, flags)
+    if not moves.pairs:
+        yield from down_read(m, mm)
+    return moves
+
+
+def check_the_process_can_map_memory_afterwards(kernel: Kernel) -> None:
+    """Nobody holds its mmap_sem when the call is over."""
+    world = new_world(kernel)
+    assert world.shell.migrate_pages(0, {0}, {0}).ret == 0
+    assert left_in_flight(world.machine) == []
+
+
 # -- mbind
+
+
+@broken("check_range")
+def forgets_what_it_isolated(
+    m: MachineState, mm: int, start: int, end: int, nodes: tuple[int, ...], flags: int
+) -> Steps[Walk]:
+    """A walk that ends at a hole does not tell of the pages before it, which are off the LRU by then."""
+    walk: Walk = yield from unwrap(check_range)(m, mm, start, end, nodes, flags)
+    return walk._replace(passed=()) if walk.rc else walk
+
+
+def check_isolated_pages_are_put_back_after_an_error(kernel: Kernel) -> None:
+    """-EFAULT, and they are on the LRU as before."""
+    world = new_world(kernel)
+    free = world.free_frames()
+    result = world.shell.mbind(world.area[0], MPOL_BIND, {1}, MPOL_MF_MOVE, length=9 * PAGE_SIZE)
+    assert result.ret == -EFAULT
+    world.see_quiet()
+    assert world.free_frames() == free
 
 
 @broken("mbind_range")
@@ -82,8 +117,8 @@ def check_every_area_of_the_range_has_the_policy(kernel: Kernel) -> None:
 
 @broken("new_vma_page")
 def takes_a_local_page(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
-    """The new page comes from the node of the CPU, whatever the policy says."""
-    return alloc_page_on(m, m.cpu_nodes[m.cpu])
+    """The new page comes from the node of the CPU or the next one, whatever the policy says."""
+    return alloc_pages(m, m.zonelists[m.cpu_nodes[m.cpu]])
 
 
 def check_pages_move_to_where_the_policy_wants_them(kernel: Kernel) -> None:
@@ -96,12 +131,10 @@ def check_pages_move_to_where_the_policy_wants_them(kernel: Kernel) -> None:
 # -- cpusets
 
 
-@broken("update_nodemask")
-def leaves_policies_alone(m: MachineState, number: int, mems: tuple[int, ...]) -> Steps[int]:
+@broken("mpol_rebind_mm")
+def leaves_policies_alone(m: MachineState, mm: int, old: tuple[int, ...], new: tuple[int, ...]) -> Steps[None]:
     """The cpuset changes, and policies go on naming nodes that it does not allow."""
-    set_cpuset_mems(m, number, mems)
     yield from ()
-    return 0
 
 
 def check_policies_of_areas_follow_the_cpuset(kernel: Kernel) -> None:
@@ -133,8 +166,18 @@ BUGS = (
     Bug("shared pages are taken without MOVE_ALL", takes_shared_pages_too, check_a_shared_page_is_left_out),
     Bug(
         "nodes are emptied in ascending order",
-        empties_nodes_in_ascending_order,
+        takes_nodes_as_they_come,
         check_pages_go_to_the_next_node_and_no_farther,
+    ),
+    Bug(
+        "mmap_sem is kept if nothing is to move",
+        keeps_mmap_sem_if_nothing_is_to_move,
+        check_the_process_can_map_memory_afterwards,
+    ),
+    Bug(
+        "pages before a hole stay isolated",
+        forgets_what_it_isolated,
+        check_isolated_pages_are_put_back_after_an_error,
     ),
     Bug(
         "the policy is set in the first area only",
