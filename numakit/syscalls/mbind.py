@@ -39,7 +39,7 @@ from numakit.migration.putback import putback_lru_pages
 from numakit.mmap import cut_vma
 from numakit.syscalls.mempolicy import MPOL_MAX, get_nodes
 from numakit.syscalls.migrate_pages import Moves
-from numakit.syscalls.page_range import DISCONTIG_OK, INVERT, check_range
+from numakit.syscalls.page_range import DISCONTIG_OK, INVERT, check_range, note_untried
 from numakit.timeline.task import Steps
 
 KNOWN_FLAGS = MPOL_MF_STRICT | MPOL_MF_MOVE | MPOL_MF_MOVE_ALL
@@ -105,6 +105,7 @@ def do_mbind(
         flags = flags & ~MPOL_MF_STRICT | DISCONTIG_OK
     yield from down_write(m, mm)
     walk = yield from check_range(m, mm, start, end, nodes, flags | INVERT)
+    note_untried(m, walk)
     rc, failed = walk.rc, 0
     if not rc:
         first = yield from mbind_range(m, mm, start, end, policy)

@@ -24,7 +24,7 @@ from numakit.migration.new_page import ResultPointer
 from numakit.moments import NEXT_PAIR
 from numakit.syscalls.kernel_move_pages import ptrace_may_access
 from numakit.syscalls.mempolicy import get_nodes
-from numakit.syscalls.page_range import DISCONTIG_OK, END_OF_MEMORY, Passed, check_range
+from numakit.syscalls.page_range import DISCONTIG_OK, END_OF_MEMORY, Passed, check_range, note_untried
 from numakit.timeline.task import Steps
 
 
@@ -118,6 +118,7 @@ def kernel_migrate_pages(
     return moves
 
 
+@kernel_function
 def next_pair(
     m: MachineState, left: tuple[int, ...], old: tuple[int, ...], new: tuple[int, ...]
 ) -> tuple[int, int] | None:
@@ -173,6 +174,7 @@ def migrate_to_node(
     if not vmas_of(m, mm):
         return 0, ()
     walk = yield from check_range(m, mm, 0, END_OF_MEMORY, (source,), flags | DISCONTIG_OK)
+    note_untried(m, walk)
     rc = 0
     if walk.isolated:
         rc = yield from migrate_pages(m, walk.isolated, new_node_page, destination)

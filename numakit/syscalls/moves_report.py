@@ -67,11 +67,11 @@ def report_sys_mbind(
 
 def report_moves(m: MachineState, moves: Moves) -> MovesReport:
     """The report on a call that has ended."""
-    fates = tuple(fate(m, one, moves.ret) for one in moves.passed)
+    fates = tuple(fate(m, one) for one in moves.passed)
     return MovesReport(moves.ret, why_it_returned(m), moves.pairs, fates, replace(m.costs))
 
 
-def fate(m: MachineState, one: Passed, ret: int) -> PageFate:
+def fate(m: MachineState, one: Passed) -> PageFate:
     """What became of a page."""
     noted = take_verdict(m, "page verdict", m.current, one.page)
     if one.left is not None:
@@ -80,5 +80,5 @@ def fate(m: MachineState, one: Passed, ret: int) -> PageFate:
         value = m.kernel.busy_status if noted.value == -EAGAIN else noted.value
         verdict = Verdict(value, noted.row, (*noted.facts, ("origin", one.node)))
     else:
-        verdict = Verdict(0, "left-untried" if ret < 0 else "moved", (("page", one.page), ("origin", one.node)))
+        verdict = Verdict(0, "moved", (("page", one.page), ("origin", one.node)))
     return PageFate(one.address, one.page, one.node, verdict)

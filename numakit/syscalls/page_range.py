@@ -14,7 +14,7 @@ from numakit.machine.frames import get_page, put_page
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all
 from numakit.machine.process import process_name, processes_of
 from numakit.machine.state import PG_RESERVED, MachineState
-from numakit.machine.verdicts import Verdict, because
+from numakit.machine.verdicts import Verdict, because, decide_page
 from numakit.machine.vma import (
     PTE_PFN,
     PTE_PRESENT,
@@ -155,6 +155,14 @@ def migrate_page_add(m: MachineState, vma: VmAreaStruct, address: int, page: int
     if isolate_lru_page(m, page, m.current):
         return Verdict(0, "left-busy")
     return None
+
+
+def note_untried(m: MachineState, walk: Walk) -> None:
+    """Note of each isolated page that nobody has tried to move it. Who tries it notes why it stays, or takes the note
+    away; where the call ends before that, the page is among those that were left.
+    """
+    for page in walk.isolated:
+        decide_page(m, page, 0, "left-untried")
 
 
 def left_in_a_locked_area(

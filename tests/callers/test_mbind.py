@@ -194,3 +194,20 @@ def test_a_hole_at_the_beginning_is_seen_today(kernel: str, answer: int) -> None
     shell = small_world(kernel).shell
     area = shell.mmap(2)
     assert shell.mbind(area[0] - PAGE_SIZE, MPOL_BIND, {1}, length=2 * PAGE_SIZE) == answer
+
+
+def test_a_strict_call_that_fails_tells_which_pages_it_has_moved_all_the_same(shell: Process) -> None:
+    """-EIO for the page that is pinned; the other one is on node 1."""
+    area = shell.mmap(2)
+    shell.write(area)
+    shell.vmsplice(area[1])
+    result = shell.mbind(area, MPOL_BIND, {1}, MPOL_MF_MOVE | MPOL_MF_STRICT)
+    assert (result.ret, result.rows, area.nodes) == (-EIO, ["moved", "pinned"], [1, 0])
+
+
+def test_pages_that_were_put_back_at_a_hole_were_not_tried(shell: Process) -> None:
+    """-EFAULT behind them, and nothing has moved."""
+    area = shell.mmap(2)
+    shell.write(area)
+    result = shell.mbind(area[0], MPOL_BIND, {1}, MPOL_MF_MOVE, length=3 * PAGE_SIZE)
+    assert (result.ret, result.rows, area.nodes) == (-EFAULT, ["left-untried"] * 2, [0, 0])

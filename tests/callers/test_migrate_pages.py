@@ -248,3 +248,16 @@ def test_all_eleven_busy_pages_of_the_text_are_told(make_machine: MachineMaker) 
     shell.vmsplice(area[0])
     assert [one.verdict.value for one in shell.migrate_pages(0, {0}, {1}).fates] == [-EBUSY]
     assert kernel_named("2.6.18").busy_status == -11
+
+
+@pytest.mark.parametrize("kernel", TODAY)
+def test_a_call_that_runs_out_of_memory_tells_which_pages_it_has_moved(kernel: str) -> None:
+    """-ENOMEM at the third page: two are on node 1, and nobody tried the fourth."""
+    machine = machine_of(2, kernel, frames=8)
+    hog, shell = machine.spawn("hog", node=1), machine.spawn("shell", node=0)
+    hog.write(hog.mmap(6))
+    area = shell.mmap(4)
+    shell.write(area)
+    result = shell.migrate_pages(0, {0}, {1})
+    assert (result.ret, result.rows) == (-ENOMEM, ["moved", "moved", "full", "left-untried"])
+    assert area.nodes == [1, 1, 0, 0]
