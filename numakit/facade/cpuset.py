@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from numakit.facade.call import Call, Prepared
 from numakit.facade.vma import whole
 from numakit.machine.cpuset import TOP_CPUSET, Cpuset, cpusets, tasks_in
-from numakit.syscalls.cpuset import attach_task, update_nodemask
+from numakit.syscalls.cpuset import attach_task, unless_bug, update_nodemask
 
 if TYPE_CHECKING:
     from numakit.facade.machine import Machine
@@ -71,31 +71,32 @@ class CpusetView:
         return [self._machine.process(task.pid) for task in tasks_in(self._machine, self.number)]
 
     @Call
-    def attach(self, pid: int) -> Prepared[int]:
-        """Move the process ``pid`` into this cpuset; its pages move along if ``memory_migrate`` is set. 0, or -ESRCH.
+    def attach(self, pid: int) -> Prepared[int | None]:
+        """Move the process ``pid`` into this cpuset; its pages move along if ``memory_migrate`` is set. 0, or -ESRCH;
+        None where the kernel hit a BUG.
 
         An administrator does it, by writing the pid to the cpuset's file of tasks.
         """
         if not isinstance(pid, int) or isinstance(pid, bool):
             raise ValueError(f"pid={pid!r}: a number is wanted: process.pid")
-        return Prepared("attach", lambda m: attach_task(m, self.number, pid), lambda rc: rc, self._machine.first_cpu)
+        cpu = self._machine.first_cpu
+        return Prepared("attach", lambda m: unless_bug(attach_task(m, self.number, pid)), lambda rc: rc, cpu)
 
     @Call
-    def set_mems(self, nodes: Iterable[int]) -> Prepared[int]:
+    def set_mems(self, nodes: Iterable[int]) -> Prepared[int | None]:
         """Allow other nodes, as an administrator who writes the cpuset's file of mems. The pages of its processes move
         along if ``memory_migrate`` is set.
 
         0; -EACCES for nodes that the parent does not allow, -EBUSY if a child has nodes that would be lost, -EINVAL for
-        none, and for the top cpuset.
+        none, and for the top cpuset; None where the kernel hit a BUG.
         """
         asked = [whole(node) for node in nodes] if isinstance(nodes, Iterable) else nodes
         online = self._machine.node_ids
         if not isinstance(asked, list) or not all(isinstance(node, int) and node in online for node in asked):
             raise ValueError(f"nodes={nodes!r}: online nodes are wanted, those are {online}")
         mems = tuple(sorted(set(asked)))
-        return Prepared(
-            "set_mems", lambda m: update_nodemask(m, self.number, mems), lambda rc: rc, self._machine.first_cpu
-        )
+        cpu = self._machine.first_cpu
+        return Prepared("set_mems", lambda m: unless_bug(update_nodemask(m, self.number, mems)), lambda rc: rc, cpu)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CpusetView) and (other._machine, other.number) == (self._machine, self.number)

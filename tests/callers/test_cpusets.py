@@ -6,7 +6,9 @@ import pytest
 
 from numakit import MPOL_BIND, MPOL_F_ADDR, Machine, Process, Vma
 from numakit.abi import EACCES, EBUSY, EINVAL, ESRCH
+from numakit.kernels import LINUX_2_6_18
 from tests.conftest import MachineMaker
+from tests.random.machines import small_machine
 
 
 @pytest.fixture
@@ -105,3 +107,18 @@ def test_a_change_is_a_run_that_can_be_stepped(machine: Machine) -> None:
     assert area.nodes == [1, 1]
     with pytest.raises(ValueError, match=r"nodes=\{9\}: online nodes are wanted"):
         cpuset.set_mems({9})
+
+
+@pytest.mark.parametrize("call", ["set_mems", "attach"])
+def test_a_bug_of_the_kernel_ends_a_change_of_cpusets_as_any_other_call(call: str) -> None:
+    """A failed write is a BUG until 2.6.28: there is no return code, and one can go back."""
+    machine = small_machine({0: 16, 1: 16}, LINUX_2_6_18)
+    first = machine.cpuset("first", {0}, memory_migrate=True)
+    second = machine.cpuset("second", {1}, memory_migrate=True)
+    task = machine.spawn("task", cpuset=first, node=0)
+    task.write(task.mmap(1, shared=True, file=machine.file("log", 1, "faulty")))
+    before = machine.fingerprint()
+    changed = machine.record(first.set_mems, {1}) if call == "set_mems" else machine.record(second.attach, task.pid)
+    assert changed.result is None
+    changed.first()
+    assert machine.fingerprint() == before
