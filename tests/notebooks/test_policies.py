@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -31,10 +31,12 @@ mempolicy, migrate_pages, page_range, asking, mbind = (import_module(f"numakit.{
 
 
 @pytest.fixture(autouse=True)
-def pictures_without_a_window() -> None:
+def pictures_without_a_window() -> Iterator[None]:
     """The cells draw; here nobody looks."""
     pytest.importorskip("ipywidgets")
     pytest.importorskip("matplotlib").use("Agg")
+    yield
+    pytest.importorskip("matplotlib.pyplot").close("all")
 
 
 def test_cells_are_short_and_never_many_in_a_row() -> None:
