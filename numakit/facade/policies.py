@@ -109,8 +109,15 @@ class PolicyCalls(OnMachine, Protocol):
     def numa_maps(self) -> Prepared[str]:
         """The text of /proc/<pid>/numa_maps: for each area its policy, and where its pages are.
         :func:`numakit.numa_maps.parse_numa_maps` reads it.
+
+        Empty for a process without memory: a kernel thread, or one that has exited when its turn comes.
         """
-        return self._prepare("numa_maps", lambda m, me: numa_maps(m, me.pid, me.mm))
+        return self._prepare(
+            "numa_maps",
+            lambda m, me: numa_maps(m, me.pid, me.mm),
+            lambda text: text if isinstance(text, str) else "",
+            needs_memory=False,
+        )
 
 
 def node_set(nodes: Iterable[int], argument: str) -> tuple[int, ...]:

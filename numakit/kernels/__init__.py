@@ -41,7 +41,7 @@ class Kernel:
     overlap_is_left: bool = False  #: migrate_pages(2) leaves a node alone that is old and new, if more are old than new
     busy_pages_are_counted: bool = False  #: migrate_pages(2) counts pages that could not be isolated (since 6.7)
     forbidden_pages_are_found: bool = True  #: a page is found though its area allows no access; not from 6.1 to 6.5
-    numa_maps_of_today: bool = False  #: numa_maps has a colon before nodes, and the size of pages
+    numa_maps_of_today: bool = False  #: numa_maps has a colon before nodes, "local", and the size of pages
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+from numakit.abi import MPOL_DEFAULT
 from numakit.kernels.functions import kernel_function
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.mempolicy import MODE_NAMES, Mempolicy, get_vma_policy
@@ -16,6 +17,7 @@ from numakit.topology.idlists import format_list
 
 ESCAPED = "\n\t= "  #: characters of a file's name that would be taken for the line's own
 SHARED_MEMORY = "/dev/zero (deleted)"  #: what the kernel calls the file behind shared anonymous memory
+POLICY_BUFFER, POLICY_BUFFER_OF_TODAY = 50, 64  #: characters of a policy's text, with the zero byte behind them
 
 
 class NumaMaps(NamedTuple):
@@ -33,7 +35,13 @@ class NumaMaps(NamedTuple):
 
 @kernel_function
 def numa_maps(m: MachineState, pid: int, mm: int) -> Steps[str]:
-    """The whole text, a line for each area. Takes mmap_sem for read."""
+    """The whole text, a line for each area; none for ``mm`` 0. Takes mmap_sem for read.
+
+    (The kernel gives mmap_sem back whenever a page of text is full, and looks up where it was; here all lines are of
+    one moment.)
+    """
+    if not mm:
+        return ""
     yield from down_read(m, mm)
     lines = [show_numa_map(m, pid, vma) for vma in vmas_of(m, mm)]
     up_mmap_sem(m, mm)
@@ -42,7 +50,7 @@ def numa_maps(m: MachineState, pid: int, mm: int) -> Steps[str]:
 
 def show_numa_map(m: MachineState, pid: int, vma: VmAreaStruct) -> str:
     """The line of an area. (No area is a heap, a stack or huge here.)"""
-    words = [f"{vma.start:08x}", mpol_to_str(m, get_vma_policy(m, pid, vma, vma.start))]
+    words = [f"{vma.start:08x}", mpol_to_str(m, shown_policy(m, pid, vma))]
     if vma.file:
         words.append(f"file={escaped(space_of(m, vma.file).name or SHARED_MEMORY)}")
     md = gather(m, vma)
@@ -60,17 +68,31 @@ def show_numa_map(m: MachineState, pid: int, vma: VmAreaStruct) -> str:
     return " ".join(words)
 
 
-def mpol_to_str(m: MachineState, policy: Mempolicy | None) -> str:
-    """A policy as text: ``bind=0-1``, since 2.6.26 ``bind:0-1``.
-
-    (2.6.18 tells a node that does not exist for a preference of the local one; here it tells none.)
+def shown_policy(m: MachineState, pid: int, vma: VmAreaStruct) -> Mempolicy | None:
+    """The policy of the first page of an area. Shared memory without one is told as "default" in 2006, though its pages
+    come by the policy of whoever touches them; kernels of today tell the policy of the process whose areas these are.
     """
+    policy = get_vma_policy(m, pid, vma, vma.start)
+    if policy is None and m.kernel.numa_maps_of_today:
+        return get_vma_policy(m, pid, None, vma.start)
+    return policy
+
+
+def mpol_to_str(m: MachineState, policy: Mempolicy | None) -> str:
+    """A policy as text: ``bind=0-1``, since 2.6.26 ``bind:0-1``. A list of nodes that is too long for the buffer just
+    ends there.
+
+    A preference of the local node is ``prefer`` alone in 2006: it is kept as node -1, and the bit of that node lies in
+    front of the mask that is printed.
+    """
+    today = m.kernel.numa_maps_of_today
     if policy is None:
-        return MODE_NAMES[0]
-    if not policy.nodes and m.kernel.numa_maps_of_today:
+        return MODE_NAMES[MPOL_DEFAULT]
+    if not policy.nodes and today:
         return "local"
-    nodes = f"{':' if m.kernel.numa_maps_of_today else '='}{format_list(policy.nodes)}" if policy.nodes else ""
-    return MODE_NAMES[policy.mode] + nodes
+    nodes = f"{':' if today else '='}{format_list(policy.nodes)}" if policy.nodes else ""
+    size = POLICY_BUFFER_OF_TODAY if today else POLICY_BUFFER
+    return f"{MODE_NAMES[policy.mode]}{nodes}"[: size - 1]
 
 
 def escaped(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numakit import MPOL_BIND, MPOL_INTERLEAVE, MPOL_PREFERRED, Machine, Process
+from numakit import MPOL_BIND, MPOL_INTERLEAVE, MPOL_PREFERRED, Machine, Process, Topology
 from numakit.numa_maps import parse_numa_maps
 from tests.conftest import MachineMaker
 
@@ -114,6 +114,130 @@ def test_a_page_in_the_swap_cache(machine: Machine, shell: Process) -> None:
     assert shell.numa_maps() == "10000000 default\n"
     shell.read(area)
     assert shell.numa_maps() == "10000000 default anon=1 swapcache=1 N0=1\n"
+
+
+def test_a_preference_of_the_local_node_names_none(shell: Process) -> None:
+    """It is node -1, which is in no mask."""
+    shell.mmap(1)
+    shell.set_mempolicy(MPOL_PREFERRED)
+    assert shell.numa_maps() == "10000000 prefer\n"
+
+
+def test_shared_memory_has_the_policy_of_the_object(shell: Process) -> None:
+    """Who looks at it sees the same; that of its own first page counts, and never the process'."""
+    area = shell.mmap(2, shared=True)
+    child = shell.fork("child")
+    child.mbind(area[0], MPOL_BIND, {2})
+    shell.set_mempolicy(MPOL_BIND, {1})
+    assert shell.numa_maps() == "10000000 bind=2 file=/dev/zero\\040(deleted)\n"
+    shell.munmap(area[0:1])
+    assert shell.numa_maps() == "10001000 default file=/dev/zero\\040(deleted)\n"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "text"),
+    [
+        ("seed", "interleave=0,2,4,6,8,10,12,14,16,18,20,22,24,26,2"),
+        ("6.1", "interleave:0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30,32,34,36,"),
+    ],
+)
+def test_a_list_of_nodes_that_is_too_long_just_ends(make_machine: MachineMaker, kernel: str, text: str) -> None:
+    """The kernel writes the policy into 50 bytes, today 64, the last of which is zero."""
+    topology = make_machine(dict.fromkeys(range(60), 4)).topology
+    shell = Machine(topology, kernel, scale=1).spawn("shell")
+    shell.mmap(1)
+    shell.set_mempolicy(MPOL_INTERLEAVE, range(0, 60, 2))
+    assert shell.numa_maps() == f"10000000 {text}\n"
+
+
+def test_a_page_that_another_process_made_dirty(machine: Machine, shell: Process) -> None:
+    """The dirty bit is in the other's PTE, where this process does not look, until that PTE goes."""
+    area = shell.mmap(2, shared=True, file=machine.file("log", 2))
+    shell.read(area)
+    child = shell.fork("child")
+    child.write(area[0])
+    assert shell.numa_maps() == "10000000 default file=log mapped=2 mapmax=2 active=0 N0=2\n"
+    child.exit()
+    assert shell.numa_maps() == "10000000 default file=log dirty=1 mapped=2 active=0 N0=2\n"
+
+
+def test_mapmax_counts_page_table_entries_and_not_processes(machine: Machine, shell: Process) -> None:
+    """One process that maps a file twice is enough."""
+    log = machine.file("log", 1)
+    first, second = shell.mmap(1, shared=True, file=log), shell.mmap(1, shared=True, file=log)
+    shell.read(first)
+    shell.read(second)
+    assert {line.mapmax for line in parse_numa_maps(shell.numa_maps())} == {2}
+
+
+def test_line_breaks_in_a_name_do_not_break_the_line(machine: Machine, shell: Process) -> None:
+    """Tabs neither. A backslash is written as it is."""
+    shell.mmap(1, shared=True, file=machine.file("a\nb\tc\\d", 1))
+    assert shell.numa_maps() == "10000000 default file=a\\012b\\011c\\d\n"
+
+
+def test_a_page_on_its_way_is_on_no_node(machine: Machine, shell: Process) -> None:
+    """A migration entry is no page: while one is copied, the area seems to have one less."""
+    area = shell.mmap(2)
+    shell.write(area)
+    run = machine.begin(shell.move_pages, 0, area[0:1], [1])
+    meanwhile = run.when("COPY").do(shell.numa_maps)
+    run.finish()
+    assert meanwhile.result == "10000000 default anon=1 dirty=1 N0=1\n"
+    assert shell.numa_maps() == "10000000 default anon=2 dirty=2 N0=1 N1=1\n"
+
+
+def test_a_page_under_writeback(machine: Machine, shell: Process) -> None:
+    """It is clean and mapped as long as the disc reads it."""
+    log = machine.file("log", 1, "nfs")
+    area = shell.mmap(1, shared=True, file=log)
+    child = shell.fork("child")
+    child.write(area)
+    child.exit()
+    shell.read(area)
+    run = machine.begin(shell.move_pages, 0, area, [1])
+    run.when("DRAIN").until("PASS", in_pass=2).do(log.write_back, 0)
+    seen = run.when("FOLLOW_PAGE").do(shell.numa_maps)
+    run.finish()
+    assert seen.result == "10000000 default file=log mapped=1 active=0 writeback=1 N0=1\n"
+
+
+def test_it_waits_for_who_changes_areas_and_holds_off_the_next(machine: Machine, shell: Process) -> None:
+    """It is a call like others, which takes mmap_sem for read: nothing is unmapped while it reads."""
+    area = shell.mmap(1)
+    shell.write(area)
+    run = machine.begin(shell.numa_maps)
+    run.when("MMAP_READ").do(shell.munmap, area)
+    assert run.finish() == "10000000 default anon=1 dirty=1 N0=1\n"
+    assert shell.numa_maps() == ""
+
+
+def test_a_process_without_memory_has_no_lines(machine: Machine, shell: Process) -> None:
+    """A kernel thread never had some; one that exits before its turn comes has none any more."""
+    assert machine.kernel_thread("kswapd0").numa_maps() == ""
+    other = machine.spawn("other", node=0)
+    area = other.mmap(1)
+    other.write(area)
+    shell.write(shell.mmap(1))
+    run = machine.begin(other.move_pages, 0, area, [1])
+    run.when("DRAIN").do(shell.exit)
+    too_late = run.when("PASS").do(shell.numa_maps)
+    run.finish()
+    assert too_late.result == ""
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_kernels_of_today_write_colons_and_the_size_of_pages(kernel: str) -> None:
+    """And "local"; shared memory without a policy is told with the one of the process. So does Linux 6.18."""
+    shell = Machine(Topology.preset("ring4"), kernel).spawn("shell", node=0)
+    area, shared = shell.mmap(1), shell.mmap(1, shared=True)
+    shell.mbind(area, MPOL_PREFERRED)
+    shell.set_mempolicy(MPOL_BIND, {0, 1})
+    shell.write(shared)
+    assert shell.numa_maps().splitlines() == [
+        f"{area[0]:08x} local",
+        f"{shared[0]:08x} bind:0-1 file=/dev/zero\\040(deleted) dirty=1 active=0 N0=1 kernelpagesize_kB=4",
+    ]
 
 
 def test_it_can_be_read_back(shell: Process) -> None:
