@@ -130,7 +130,7 @@ def do_anonymous_page(m: MachineState, pte: Pte, *, write: bool) -> int:
 def map_new_anonymous_page(m: MachineState, pte: Pte, page: int) -> None:
     """Map a fresh frame, writable, and give it to the LRU. The PTE takes over the task's reference."""
     set_anonymous(m, page, pte)
-    set_flag(m, page, PG_UPTODATE | PG_ACTIVE)
+    set_flag(m, page, first_flags(m))
     get_page(m, page, m.current)
     lru_cache_add(m, page, m.current)
     set_pte_mapped(m, pte, page, WRITTEN, holder=m.current)
@@ -214,6 +214,11 @@ def do_swap_page(m: MachineState, pte: Pte, write: bool) -> Steps[int | None]:
     return 0 if still and not write else None
 
 
+def first_flags(m: MachineState) -> int:
+    """The flags of an anonymous page that is ready to be mapped: on which list it begins, kernels see differently."""
+    return PG_UPTODATE | PG_ACTIVE if m.kernel.anonymous_begins_active else PG_UPTODATE
+
+
 def read_swap_page(m: MachineState, slot: int, pte: Pte) -> int | None:
     """A page comes in from the swap disc into the swap cache, to a frame by the policy of the address that is touched
     (read_swap_cache_async). None if memory is full. The kernel reads neighbouring slots, too.
@@ -223,7 +228,7 @@ def read_swap_page(m: MachineState, slot: int, pte: Pte) -> int | None:
         return None
     add_to_swap_cache(m, page, slot)
     m.set(m.contents, page, disc_of(m, SWAPPER_SPACE)[slot])
-    set_flag(m, page, PG_UPTODATE | PG_ACTIVE)
+    set_flag(m, page, first_flags(m))
     lru_cache_add(m, page, m.current)
     return page
 

@@ -41,6 +41,7 @@ class Kernel:
     overlap_is_left: bool = False  #: migrate_pages(2) leaves a node alone that is old and new, if more are old than new
     busy_pages_are_counted: bool = False  #: migrate_pages(2) counts pages that could not be isolated (since 6.7)
     forbidden_pages_are_found: bool = True  #: a page is found though its area allows no access; not from 6.1 to 6.5
+    anonymous_begins_active: bool = True  #: anonymous pages begin on the active list, new or from swap (until 5.8)
     numa_maps_of_today: bool = False  #: numa_maps has a colon before nodes, "local", and the size of pages
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
@@ -91,6 +92,7 @@ LINUX_6_1 = Kernel(
     mlocked_stay=False,
     locked_areas_left_out=False,
     overlap_is_left=True,
+    anonymous_begins_active=False,
     numa_maps_of_today=True,
     entry_wait_holds_page=False,
     untouched_status=-EFAULT,

@@ -228,16 +228,34 @@ def test_a_process_without_memory_has_no_lines(machine: Machine, shell: Process)
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
 def test_kernels_of_today_write_colons_and_the_size_of_pages(kernel: str) -> None:
-    """And "local"; shared memory without a policy is told with the one of the process. So does Linux 6.18."""
+    """And "local"; shared memory without a policy is told with the one of the process, and new anonymous pages are not
+    active. So does Linux 6.18.
+    """
     shell = Machine(Topology.preset("ring4"), kernel).spawn("shell", node=0)
     area, shared = shell.mmap(1), shell.mmap(1, shared=True)
     shell.mbind(area, MPOL_PREFERRED)
     shell.set_mempolicy(MPOL_BIND, {0, 1})
+    shell.write(area)
     shell.write(shared)
     assert shell.numa_maps().splitlines() == [
-        f"{area[0]:08x} local",
+        f"{area[0]:08x} local anon=1 dirty=1 active=0 N0=1 kernelpagesize_kB=4",
         f"{shared[0]:08x} bind:0-1 file=/dev/zero\\040(deleted) dirty=1 active=0 N0=1 kernelpagesize_kB=4",
     ]
+
+
+@pytest.mark.parametrize(("kernel", "active"), [("2.6.18", ""), ("6.1", " active=0"), ("6.12", " active=0")])
+def test_a_page_from_swap_begins_on_the_list_on_which_new_ones_do(kernel: str, active: str) -> None:
+    """Until 5.8 that was the active one."""
+    machine = Machine(Topology.preset("ring4"), kernel)
+    shell = machine.spawn("shell", node=0)
+    area = shell.mmap(1)
+    shell.write(area)
+    machine.migrate_prep()
+    page = shell.page(area[0])
+    assert page is not None
+    assert machine.reclaim([page]) == 1
+    shell.read(area)
+    assert shell.numa_maps().startswith(f"10000000 default anon=1 swapcache=1{active} N0=1")
 
 
 def test_it_can_be_read_back(shell: Process) -> None:
