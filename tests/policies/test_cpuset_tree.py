@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from numakit import MPOL_BIND, MPOL_F_NODE, MPOL_INTERLEAVE, MPOL_PREFERRED, Machine, Process
+from numakit import MPOL_BIND, MPOL_F_NODE, MPOL_INTERLEAVE, MPOL_PREFERRED, Machine, Process, Topology
+from numakit.kernels import KERNELS
 from numakit.machine.cpuset import cpuset_numbered, validate_change
 from tests.conftest import MachineMaker
 from tests.policies.areas import give_policy, nodes_of, touched, write_mems
@@ -137,6 +138,19 @@ def test_the_caller_of_move_pages_learns_of_a_change_before_it_allocates(machine
     write_mems(machine, batch.number, [0, 2])
     assert process.move_pages(0, area, [1, 1]).row == "cpuset"
     assert process.move_pages(0, area, [2, 2]).status == [2, 2]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_kernel_lets_the_caller_allocate_by_what_its_cpuset_was(kernel: str) -> None:
+    """The first call after the change gets its frame from a node that is allowed only now."""
+    machine = Machine(Topology.preset("ring4"), kernel=kernel)
+    batch = machine.cpuset("batch", {0, 1})
+    process = machine.spawn("process", node=0, cpuset=batch)
+    area = process.mmap(1)
+    process.write(area)
+    write_mems(machine, batch.number, [0, 2])
+    assert process.move_pages(0, area, [2]).status == [2]
+    assert nodes_of(area) == [2]
 
 
 def test_move_pages_asks_the_targets_cpuset_not_what_the_target_knows(machine: Machine) -> None:
