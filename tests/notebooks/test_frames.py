@@ -24,13 +24,6 @@ from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 FRAMES = ROOT / "notebooks" / "02-frames-and-faults.ipynb"
 
 
-@pytest.fixture(autouse=True)
-def pictures_without_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cells draw; here nobody looks."""
-    pytest.importorskip("ipywidgets")
-    pytest.importorskip("matplotlib").use("Agg")
-
-
 def test_cells_are_short_and_never_many_in_a_row() -> None:
     """Prose after at most three cells of code."""
     cells = cells_of(FRAMES)

@@ -60,8 +60,6 @@ STATUS_ROWS = {
 @pytest.fixture(scope="module")
 def ran() -> tuple[dict[str, Any], set[str]]:
     """The notebook, run from start to end."""
-    pytest.importorskip("ipywidgets")
-    pytest.importorskip("matplotlib").use("Agg")
     return run(cells_of(MOVE_PAGES))
 
 

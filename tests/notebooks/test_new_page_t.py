@@ -37,13 +37,6 @@ MISTAKES = {
 }  #: cells that break the contract -> what their error says
 
 
-@pytest.fixture(autouse=True)
-def pictures_without_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cells draw; here nobody looks."""
-    pytest.importorskip("ipywidgets")
-    pytest.importorskip("matplotlib").use("Agg")
-
-
 def test_cells_are_short_and_never_many_in_a_row() -> None:
     """Prose after at most three cells of code."""
     cells = cells_of(NEW_PAGE)

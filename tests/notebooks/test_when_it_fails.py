@@ -33,13 +33,6 @@ IN_THE_TABLE = {
 }  # fmt: skip  #: rows of the contract that the decision table tells apart
 
 
-@pytest.fixture(autouse=True)
-def pictures_without_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cells draw; here nobody looks."""
-    pytest.importorskip("ipywidgets")
-    pytest.importorskip("matplotlib").use("Agg")
-
-
 def test_cells_are_short_and_never_many_in_a_row() -> None:
     """Prose after at most three cells of code; nothing hidden by a tag."""
     cells = cells_of(FAILS)
