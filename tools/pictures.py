@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 DOTS_PER_INCH = 150
+MARGIN = 0.15  #: inches around a machine, as much below its legend as above its title
 STEPPER_WIDTH, PIXELS = 1000, 1.4  #: of the Stepper's window, and of the picture for each of these
 #: What stands below the frames is left out, and the table of moments ends there, too.
 ONLY_ABOVE = """
@@ -165,7 +166,8 @@ def draw_machines(folder: Path) -> None:
     for name, ax in pictures.items():
         figure = ax.get_figure(root=True)
         assert figure is not None
-        figure.savefig(folder / name, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        software = {"Software": None}
+        figure.savefig(folder / name, dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=MARGIN, metadata=software)
         plt.close(figure)
 
 
