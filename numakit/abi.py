@@ -36,6 +36,7 @@ EFAULT = 14
 EBUSY = 16
 ENODEV = 19
 EINVAL = 22
+ENOSPC = 28
 ENOSYS = 38
 
 #: errno -> (name, the kernel's own short text)
@@ -52,6 +53,7 @@ ERRNO = {
     EBUSY: ("EBUSY", "device or resource busy"),
     ENODEV: ("ENODEV", "no such device"),
     EINVAL: ("EINVAL", "invalid argument"),
+    ENOSPC: ("ENOSPC", "no space left on device"),
     ENOSYS: ("ENOSYS", "function not implemented"),
 }
 

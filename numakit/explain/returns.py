@@ -117,7 +117,7 @@ RETURNS: dict[str, Callable[[Facts], str]] = {
     "other-user": lambda fact: (
         f"{fact['target']} belongs to uid {fact['target_uid']} and {fact['caller']} runs as uid "
         f"{fact['caller_uid']}: the pages of "
-        f"another user's process may only be moved with CAP_SYS_NICE. {BEFORE}"
+        f"another user's process may only be moved with {fact['capability']}. {BEFORE}"
     ),
     "too-many": lambda fact: f"nr_pages is {fact['nr_pages']}, and the kernel's array for it could not even be counted in bytes "
     f"(the limit is {fact['limit']}). Is nr_pages negative, or not set? {BEFORE}",

@@ -72,8 +72,8 @@ class CpusetView:
 
     @Call
     def attach(self, pid: int) -> Prepared[int | None]:
-        """Move the process ``pid`` into this cpuset; its pages move along if ``memory_migrate`` is set. 0, or -ESRCH;
-        None where the kernel hit a BUG.
+        """Move the process ``pid`` into this cpuset; its pages move along if ``memory_migrate`` is set. 0, -ESRCH,
+        -ENOSPC if this cpuset has no nodes; None where the kernel hit a BUG.
 
         An administrator does it, by writing the pid to the cpuset's file of tasks.
         """
@@ -87,8 +87,9 @@ class CpusetView:
         """Allow other nodes, as an administrator who writes the cpuset's file of mems. The pages of its processes move
         along if ``memory_migrate`` is set.
 
-        0; -EACCES for nodes that the parent does not allow, -EBUSY if a child has nodes that would be lost, -EINVAL for
-        none, and for the top cpuset; None where the kernel hit a BUG.
+        0; -EACCES for nodes that the parent does not allow, and (since 2.6.19) for the top cpuset; -EBUSY if a child
+        has nodes that would be lost; for no nodes -EINVAL, on kernels since 2.6.24 -ENOSPC if a process is in it; None
+        where the kernel hit a BUG.
         """
         asked = [whole(node) for node in nodes] if isinstance(nodes, Iterable) else nodes
         online = self._machine.node_ids

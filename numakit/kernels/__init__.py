@@ -42,6 +42,8 @@ class Kernel:
     busy_pages_are_counted: bool = False  #: migrate_pages(2) counts pages that could not be isolated (since 6.7)
     forbidden_pages_are_found: bool = True  #: a page is found though its area allows no access; not from 6.1 to 6.5
     anonymous_begins_active: bool = True  #: anonymous pages begin on the active list, new or from swap (until 5.8)
+    top_cpuset_is_fixed: bool = False  #: the nodes of the top cpuset cannot be written (since 2.6.19)
+    cpusets_may_be_empty: bool = False  #: a cpuset without processes may have no nodes (since 2.6.24)
     numa_maps_of_today: bool = False  #: numa_maps has a colon before nodes, "local", and the size of pages
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
@@ -93,6 +95,8 @@ LINUX_6_1 = Kernel(
     locked_areas_left_out=False,
     overlap_is_left=True,
     anonymous_begins_active=False,
+    top_cpuset_is_fixed=True,
+    cpusets_may_be_empty=True,
     numa_maps_of_today=True,
     entry_wait_holds_page=False,
     untouched_status=-EFAULT,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numakit.abi import EACCES, EBUSY
+from numakit.abi import EACCES, EBUSY, ENOSPC
 from numakit.machine.process import TaskStruct, processes
 from numakit.machine.state import MachineState
 
-TOP_CPUSET = 0  #: the number of the cpuset that allows all nodes, and that cannot be changed
+TOP_CPUSET = 0  #: the number of the cpuset that all processes are in which were put into no other
 
 
 class Cpuset(NamedTuple):
@@ -67,15 +67,15 @@ def tasks_in(m: MachineState, number: int) -> list[TaskStruct]:
 
 
 def validate_change(m: MachineState, trial: Cpuset) -> int:
-    """Whether a cpuset may become ``trial``: -EBUSY if a child needs more nodes, -EACCES if the parent has fewer, or 0.
-    Exclusive cpusets are not modelled.
+    """Whether a cpuset may become ``trial``: -EBUSY if a child needs more nodes, -EACCES if the parent has fewer,
+    -ENOSPC if it would have none while processes are in it, or 0. Exclusive cpusets are not modelled.
     """
     children = [other for other in cpusets(m) if other.parent == trial.number != other.number]
     if any(not set(child.mems) <= set(trial.mems) for child in children):
         return -EBUSY
     if trial.number != TOP_CPUSET and not set(trial.mems) <= set(cpuset_numbered(m, trial.parent).mems):
         return -EACCES
-    return 0
+    return -ENOSPC if not trial.mems and tasks_in(m, trial.number) else 0
 
 
 def set_cpuset_mems(m: MachineState, number: int, mems: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numakit.abi import EINVAL, ESRCH, MPOL_MF_MOVE_ALL
+from numakit.abi import EACCES, EINVAL, ENOSPC, ESRCH, MPOL_MF_MOVE_ALL
 from numakit.fork import mmput
 from numakit.kernels.functions import kernel_function
 from numakit.machine.bug import KernelBug
@@ -27,14 +27,18 @@ def unless_bug(change: Steps[int]) -> Steps[int | None]:
 
 @kernel_function
 def attach_task(m: MachineState, number: int, pid: int) -> Steps[int]:
-    """Move a process into a cpuset. Its pages move along if the new cpuset says so. 0, or -ESRCH.
+    """Move a process into a cpuset. Its pages move along if the new cpuset says so. 0; -ENOSPC: it has no nodes;
+    -ESRCH: no such process.
 
     The process learns of its new nodes at its next allocation; the policies of its areas are rebound at once.
     """
+    new = cpuset_numbered(m, number)
+    if not new.mems:
+        return -ENOSPC
     task: TaskStruct | None = m.table.get(("process", pid))
     if task is None:
         return -ESRCH
-    old, new = cpuset_numbered(m, task.cpuset), cpuset_numbered(m, number)
+    old = cpuset_numbered(m, task.cpuset)
     m.put(("process", pid), task._replace(cpuset=number))
     mm = get_task_mm(m, pid)
     if mm:
@@ -47,16 +51,20 @@ def attach_task(m: MachineState, number: int, pid: int) -> Steps[int]:
 
 @kernel_function
 def update_nodemask(m: MachineState, number: int, mems: tuple[int, ...]) -> Steps[int]:
-    """Write the nodes of a cpuset. 0; -EACCES: its parent has not all of them; -EBUSY: a child needs others; -EINVAL:
-    none, or the top cpuset.
+    """Write the nodes of a cpuset. 0; -EACCES: its parent has not all of them, or it is the top cpuset and that one is
+    fixed; -EBUSY: a child needs others; no nodes at all are -EINVAL in 2006, later -ENOSPC if a process is in it.
 
     The policies of the areas of all its processes are rebound and, if the cpuset says so, their pages moved.
     """
     old = cpuset_numbered(m, number)
-    if number == TOP_CPUSET or not mems:
+    if number == TOP_CPUSET and m.kernel.top_cpuset_is_fixed:
+        return -EACCES
+    if not mems and not m.kernel.cpusets_may_be_empty:
         return -EINVAL
+    if old.mems == mems:
+        return 0
     rc = validate_change(m, old._replace(mems=mems))
-    if rc or old.mems == mems:
+    if rc:
         return rc
     set_cpuset_mems(m, number, mems)
     mms = [get_task_mm(m, task.pid) for task in tasks_in(m, number) if task.mm]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from numakit.abi import (
     CAP_SYS_NICE,
-    CAP_SYS_PTRACE,
     EACCES,
     EFAULT,
     EINVAL,
@@ -46,6 +45,7 @@ from numakit.syscalls.move_pages import (
     not_isolated,
     shared_by,
 )
+from numakit.syscalls.permissions import ptrace_may_access
 from numakit.syscalls.user_memory import Argument, UserArray, get_user, put_user
 from numakit.timeline.state import Memory
 from numakit.timeline.task import Steps
@@ -117,25 +117,11 @@ def check_call_now(m: MachineState, caller: TaskStruct, pid: int, flags: int) ->
     target: TaskStruct | None = m.table.get(("process", pid))
     if target is None:
         return because(m, -ESRCH, "no-process", pid=pid)
-    if not ptrace_may_access(caller, target):
-        names = {"caller": process_name(m, caller.pid), "target": process_name(m, target.pid)}
-        return because(m, -EPERM, "other-user", **names, caller_uid=caller.uid, target_uid=target.uid)
+    if ptrace_may_access(m, caller, target):
+        return -EPERM
     if not target.mm:
         return because(m, -EINVAL, "kthread", target=process_name(m, target.pid))
     return 0
-
-
-def ptrace_may_access(caller: TaskStruct, target: TaskStruct) -> bool:
-    """Whether a process may look into another (PTRACE_MODE_READ_REALCREDS, kernel/ptrace.c).
-
-    All uids of the target are compared with the caller's real one, and the target may have no capability that the
-    caller lacks: CVE-2017-14140 was that the effective uid was forgotten. (No process is undumpable here, and groups
-    are not modelled.)
-    """
-    if caller.pid == target.pid or CAP_SYS_PTRACE in caller.capabilities:
-        return True
-    same_user = {target.uid, target.euid, target.suid} == {caller.uid}
-    return same_user and set(target.capabilities) <= set(caller.capabilities)
 
 
 def open_answers(

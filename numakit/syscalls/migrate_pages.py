@@ -22,9 +22,9 @@ from numakit.machine.vma import vmas_of
 from numakit.migration.migrate_pages import migrate_pages
 from numakit.migration.new_page import ResultPointer
 from numakit.moments import NEXT_PAIR
-from numakit.syscalls.kernel_move_pages import ptrace_may_access
 from numakit.syscalls.mempolicy import get_nodes
 from numakit.syscalls.page_range import DISCONTIG_OK, END_OF_MEMORY, Passed, check_range, note_untried
+from numakit.syscalls.permissions import check_same_user, ptrace_may_access
 from numakit.timeline.task import Steps
 
 
@@ -67,15 +67,7 @@ def check_target(m: MachineState, caller: TaskStruct, pid: int) -> int:
         return because(m, -ESRCH, "no-process", pid=pid)
     if not target.mm:
         return because(m, -EINVAL, "kthread", target=process_name(m, target.pid))
-    if CAP_SYS_NICE not in caller.capabilities and not {caller.euid, caller.uid} & {target.suid, target.uid}:
-        return other_user(m, caller, target)
-    return 0
-
-
-def other_user(m: MachineState, caller: TaskStruct, target: TaskStruct) -> int:
-    """-EPERM: the process belongs to somebody else."""
-    names = {"caller": process_name(m, caller.pid), "target": process_name(m, target.pid)}
-    return because(m, -EPERM, "other-user", **names, caller_uid=caller.uid, target_uid=target.uid)
+    return check_same_user(m, caller, target)
 
 
 def outside_its_cpuset(m: MachineState, caller: TaskStruct, target: TaskStruct, new: tuple[int, ...]) -> bool:
@@ -101,8 +93,8 @@ def kernel_migrate_pages(
         rc = because(m, -ESRCH, "no-process", pid=pid)
     if rc or target is None:
         return Moves(rc)
-    if not ptrace_may_access(caller, target):
-        return Moves(other_user(m, caller, target))
+    if ptrace_may_access(m, caller, target):
+        return Moves(-EPERM)
     if outside_its_cpuset(m, caller, target, new):
         return Moves(-EPERM)
     mems = cpuset_mems_allowed(m, caller.pid)

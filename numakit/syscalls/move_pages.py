@@ -57,6 +57,7 @@ from numakit.machine.vma import (
 from numakit.migration.migrate_pages import migrate_pages
 from numakit.migration.new_page import ResultPointer
 from numakit.moments import DRAIN, FOLLOW_PAGE, ISOLATE
+from numakit.syscalls.permissions import check_same_user
 from numakit.syscalls.user_memory import Argument, UserArray, get_user, put_user
 from numakit.timeline.state import Memory
 from numakit.timeline.task import Steps
@@ -145,17 +146,15 @@ def check_call(m: MachineState, caller: TaskStruct, pid: int, nr_pages: int, fla
     unknown = flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)
     if unknown:
         return because(m, -EINVAL, "bad-flags", unknown=unknown)
-    privileged = CAP_SYS_NICE in caller.capabilities
-    if flags & MPOL_MF_MOVE_ALL and not privileged:
+    if flags & MPOL_MF_MOVE_ALL and CAP_SYS_NICE not in caller.capabilities:
         return because(m, -EPERM, "all-unprivileged", caller=process_name(m, caller.pid))
     target: TaskStruct | None = m.table.get(("process", pid or caller.pid))
     if target is None:
         return because(m, -ESRCH, "no-process", pid=pid)
     if not target.mm:
         return because(m, -EINVAL, "kthread", target=process_name(m, target.pid))
-    if not privileged and not {caller.euid, caller.uid} & {target.suid, target.uid}:
-        names = {"caller": process_name(m, caller.pid), "target": process_name(m, target.pid)}
-        return because(m, -EPERM, "other-user", **names, caller_uid=caller.uid, target_uid=target.uid)
+    if check_same_user(m, caller, target):
+        return -EPERM
     if nr_pages >= ULONG_MAX // PAGE_TO_NODE_SIZE - 1:
         return because(m, -E2BIG, "too-many", nr_pages=nr_pages, limit=ULONG_MAX // PAGE_TO_NODE_SIZE - 1)
     wanted, free = (nr_pages + 1) * PAGE_TO_NODE_SIZE, sum(map(m.nr_free, m.node_ids)) * PAGE_SIZE

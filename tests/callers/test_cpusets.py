@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from numakit import MPOL_BIND, MPOL_F_ADDR, Machine, Process, Vma
-from numakit.abi import EACCES, EBUSY, EINVAL, ESRCH
-from numakit.kernels import LINUX_2_6_18
+from numakit.abi import EACCES, EBUSY, EINVAL, ENOSPC, ESRCH
+from numakit.kernels import COMMIT_742755A, LINUX_2_6_18, LINUX_6_1, LINUX_6_12, SEED, Kernel
 from tests.conftest import MachineMaker
 from tests.random.machines import small_machine
 
@@ -81,16 +81,39 @@ def test_policies_of_areas_are_rebound(machine: Machine) -> None:
 
 
 def test_what_cannot_be_written_is_an_errno(machine: Machine) -> None:
-    """Nodes that the parent lacks, that a child needs, none; the top cpuset; no such process."""
+    """Nodes that the parent lacks, that a child needs, none; no such process."""
     parent = machine.cpuset("parent", {0, 1, 2})
     child = machine.cpuset("child", {0, 1}, parent)
-    top = machine.cpusets[0]
     assert child.set_mems({3}) == -EACCES
     assert parent.set_mems({1, 2}) == -EBUSY
     assert parent.set_mems(set()) == -EINVAL
-    assert top.set_mems({0}) == -EINVAL
     assert parent.attach(99) == -ESRCH
     assert (parent.mems, child.mems) == (frozenset({0, 1, 2}), frozenset({0, 1}))
+
+
+@pytest.mark.parametrize("kernel", [SEED, COMMIT_742755A, LINUX_2_6_18], ids=lambda kernel: kernel.name)
+def test_in_2006_the_top_cpuset_can_be_made_smaller_too(kernel: Kernel) -> None:
+    """Whoever is in no other cpuset is in this one; its children must fit in."""
+    machine = small_machine({0: 40, 1: 40}, kernel)
+    top = machine.cpusets[0]
+    below = machine.cpuset("below", {1})
+    assert top.set_mems({0}) == -EBUSY
+    assert below.set_mems({0}) == 0
+    assert top.set_mems({0}) == 0
+    assert written(machine.spawn("task", node=1)).nodes == [0]
+
+
+@pytest.mark.parametrize("kernel", [LINUX_6_1, LINUX_6_12], ids=lambda kernel: kernel.name)
+def test_today_the_top_cpuset_is_fixed_and_an_empty_one_lets_nobody_in(kernel: Kernel) -> None:
+    """A cpuset can be empty as long as nobody is in it."""
+    machine = small_machine({0: 40, 1: 40}, kernel)
+    cpuset = machine.cpuset("set", {0})
+    task = machine.spawn("task", cpuset=cpuset)
+    assert machine.cpusets[0].set_mems({0}) == -EACCES
+    assert cpuset.set_mems(set()) == -ENOSPC
+    assert (machine.cpusets[0].attach(task.pid), cpuset.set_mems(set()), cpuset.attach(task.pid)) == (0, 0, -ENOSPC)
+    assert cpuset.set_mems({1}) == 0
+    assert cpuset.attach(task.pid) == 0
 
 
 def test_a_change_is_a_run_that_can_be_stepped(machine: Machine) -> None:

@@ -286,3 +286,21 @@ def test_frames_are_enough() -> None:
     """The rows above fill nodes; the machine is as large as they think."""
     world = small_world("seed")
     assert [len(world.machine.frames_of(node)) for node in range(3)] == [FRAMES] * 3
+
+
+@pytest.mark.parametrize(
+    ("kernel", "capability"),
+    [("seed", "CAP_SYS_NICE"), ("2.6.18", "CAP_SYS_NICE"), *dict.fromkeys(("6.1", "6.12"), "CAP_SYS_PTRACE").items()],
+)
+def test_another_user_is_told_which_capability_would_help(kernel: str, capability: str) -> None:
+    """CAP_SYS_NICE alone lets nobody in since 4.13: who may look into the process may move it."""
+    machine = small_world(kernel).machine
+    target = machine.spawn("target", uid=2000, node=0)
+    for asked in ("move_pages", "migrate_pages"):
+        caller = machine.spawn(f"caller of {asked}", uid=1000, node=0)
+        given = machine.spawn(f"given {asked}", uid=1000, node=0, capabilities=(capability,))
+        arguments = (target.pid, [target.mmap(1)[0]], [1]) if asked == "move_pages" else (target.pid, {0}, {1})
+        refused, allowed = getattr(caller, asked)(*arguments), getattr(given, asked)(*arguments)
+        assert (refused.ret, refused.row) == (-EPERM, "other-user")
+        assert f"with {capability}." in " ".join(refused.explain().split())
+        assert allowed.row != "other-user"

@@ -141,7 +141,9 @@ def draw_arguments(
     if kind == "get_mempolicy":
         return process.notation, draw.choice(((start, 3), (start, 2), (None, 0), (None, 1))), {}
     cpuset = draw.choice([*machine.cpusets, *2 * machine.cpusets[FIRST_CPUSET:]])
-    return cpuset.notation, (some_nodes(draw) if kind == "set_mems" else draw.choice(pids),), {}
+    if kind == "set_mems":
+        return cpuset.notation, (some_nodes(draw) if draw.random() < 0.8 else [],), {}
+    return cpuset.notation, (draw.choice(pids),), {}
 
 
 def begin(machine: Machine, plan: Scenario) -> Run[Any]:

@@ -20,7 +20,7 @@ ENOUGH = 50  #: times that each was made on each kernel
 TO_COME_UP = (
     *("migrate_pages: moved", "migrate_pages: left-shared", "migrate_pages: pinned", "migrate_pages -> target-cpuset"),
     *("mbind: moved", "mbind: left-shared", "mbind -> range-hole", "mbind -> policy-set", "mbind -> no-nodes"),
-    *("mbind -> all-unprivileged", "set_mems -> 0", "set_mems -> -13", "set_mems -> -16", "set_mems -> -22"),
+    *("mbind -> all-unprivileged", "set_mems -> 0", "set_mems -> -13", "set_mems -> -16"),
     *("attach -> 0", "wait at MMAP_WRITE", "move_pages", "munmap", "fork", "set_mempolicy", "get_mempolicy"),
 )
 
@@ -33,7 +33,7 @@ FOUND = {
     "pages before a hole stay isolated": (4, "task 1 still holds a reference to page 42"),
     "the policy is set in the first area only": (571, "has the policy .*mode=3.*, not .*mode=2"),
     "new pages ignore the policy": (937, r"went from node 0 to 0, bound to \(3,\)"),
-    "policies are not rebound": (159, r"has the policy .*nodes=\(0, 1, 3\)\), not .*nodes=\(0,\)\)"),
+    "policies are not rebound": (15, r"has the policy .*nodes=\(1, 3\)\), not .*nodes=\(0, 1\)\)"),
     "first touch ignores the cpuset": (36, r"mbind \(pid 4\) got {91: 3} \(page: node\), its cpuset allows {0, 1}"),
 }
 
@@ -51,7 +51,8 @@ def test_random_calls_keep_every_promise(kernel: str) -> None:
             error.add_note(str(scenario(random_seed)))
             raise
     assert {call: seen[call] for call in CALLS if seen[call] < ENOUGH} == {}
-    assert [what for what in TO_COME_UP if not seen[what]] == []
+    empty = "set_mems -> -28" if KERNELS[kernel].cpusets_may_be_empty else "set_mems -> -22"
+    assert [what for what in (*TO_COME_UP, empty) if not seen[what]] == []
 
 
 def test_a_world_is_the_same_every_time() -> None:
