@@ -9,6 +9,7 @@ stays ends the call, without a status for any of its pages.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from numakit.abi import (
     CAP_SYS_NICE,
@@ -34,6 +35,7 @@ from numakit.machine.process import TaskStruct, get_task_mm, process_name
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import because, decide_entry
 from numakit.migration.migrate_pages import migrate_pages
+from numakit.migration.new_page import ResultPointer
 from numakit.moments import DRAIN, FOLLOW_PAGE, ISOLATE, NEXT_BATCH
 from numakit.syscalls.move_pages import (
     UNSET,
@@ -41,7 +43,7 @@ from numakit.syscalls.move_pages import (
     PageToNode,
     element,
     look_up,
-    new_page_node,
+    new_page_for_entry,
     not_isolated,
     shared_by,
 )
@@ -281,12 +283,18 @@ def move_pages_and_store_status(
     if not queued or node is None:
         return 0
     yield NEXT_BATCH, i
-    rc = yield from migrate_pages(m, list(queued), new_page_node, (queued, answers.outcome))
+    rc = yield from migrate_pages(m, list(queued), alloc_migration_target, (queued, answers.outcome))
     if rc > 0:
         return rc + nr_pages - i
     if rc < 0:
         return because(m, rc, "full", node=node, entries=(start, i))
     return (yield from store_status(m, answers, start, node, i - start))
+
+
+@kernel_function
+def alloc_migration_target(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
+    """The new_page_t since 4.17: a batch has one node, so nobody has to look for the entry of a page."""
+    return new_page_for_entry(m, page, private, result)
 
 
 @kernel_function

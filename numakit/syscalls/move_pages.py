@@ -360,12 +360,17 @@ def not_isolated(m: MachineState, page: int, entry: PageToNode, queued: dict[int
 
 @kernel_function
 def new_page_node(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
-    """The new_page_t of move_pages(): a page on the node that the entry asked for, and, in most kernels, no other;
-    result points to its status.
+    """The new_page_t of move_pages() until 4.16: look for the entry that asked for the page, from the first one on, and
+    get a page where it says.
     """
+    m.costs.scanned += private[0][page].entry + 1
+    return new_page_for_entry(m, page, private, result)
+
+
+def new_page_for_entry(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
+    """A page on the node that the entry asked for, and, in most kernels, no other; result points to its status."""
     entry_of, outcome = private
     entry = entry_of[page]
-    m.costs.scanned += entry.entry + 1
     result.point_to(outcome, entry.entry)
     newpage = alloc_pages_node(m, entry.node)
     if newpage is None and m.kernel.this_node_only:

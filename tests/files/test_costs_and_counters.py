@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from numakit import Machine, Process, Result, failing, to_node
+from numakit import Machine, Process, Result, Topology, failing, to_node
 from numakit.machine.costs import Costs
 
 
@@ -20,6 +20,16 @@ def test_the_look_up_of_new_page_node_is_quadratic(shell: Process, pages: int) -
     assert asdict(costs) == {
         "passes": 1, "attempts": pages, "retries": 0, "waits": 0, "thrown_away": 0, "scanned": pages * (pages + 1) // 2,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_kernels_of_today_look_for_no_entry(kernel: str) -> None:
+    """A batch has one node, so that the new_page_t knows it at once: nothing is scanned, however long the call."""
+    shell = Machine(Topology.preset("two-sockets"), kernel).spawn("shell", node=0)
+    area = shell.mmap(20)
+    shell.write(area)
+    result = shell.move_pages(0, area, [1] * 20)
+    assert (result.status, result.costs.attempts, result.costs.scanned) == ([1] * 20, 20, 0)
 
 
 def test_entries_that_were_not_queued_are_scanned_too(shell: Process) -> None:
