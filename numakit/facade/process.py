@@ -23,6 +23,7 @@ from numakit.machine.verdicts import Verdict
 from numakit.machine.vma import VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE, VmAreaStruct, vmas_of
 from numakit.mmap import do_mlock, do_mmap, do_mprotect, do_munmap
 from numakit.pins import DIRECT_IO, PIPE, hold_page_lock, pin_for_a_while, pin_pages
+from numakit.syscalls.page_range import END_OF_MEMORY
 from numakit.syscalls.report import Report, report_move_pages
 from numakit.syscalls.user_memory import Argument, UserArray, store_bytes
 from numakit.tables import html_table
@@ -445,8 +446,9 @@ def check_area(pages: int, prot: int, address: int | None) -> None:
         raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
     if prot not in range(4):
         raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
-    if address is not None and not (isinstance(address, int) and address in range(PAGE_SIZE, 1 << 46, PAGE_SIZE)):
-        raise ValueError(f"address={address!r}: a multiple of {PAGE_SIZE} above 0 and below 2**46 is allowed")
+    highest = END_OF_MEMORY - pages * PAGE_SIZE
+    if address is not None and not (isinstance(address, int) and address in range(PAGE_SIZE, highest + 1, PAGE_SIZE)):
+        raise ValueError(f"address={address!r}: multiples of {PAGE_SIZE} up to {highest:#x} are allowed")
 
 
 def protection(prot: int) -> int:

@@ -1,0 +1,44 @@
+"""Access traces: made up, read from files, replayed over a machine, with policies that move pages from user space.
+
+>>> from numakit import Machine, Topology
+>>> from numakit.trace import Profiler, moving_phases, replay
+>>> trace = moving_phases(pages=64, accesses=8000, cpus=(0, 2))
+>>> machine = Machine(Topology.preset("two-sockets"))
+>>> stayed = replay(machine, trace)
+"""
+
+from numakit.trace.policies import POLICIES, Hysteresis, Interleave, NextTouch, Profiler, Stay, Tiering
+from numakit.trace.readers import TraceError, read_csv, read_perf_script
+from numakit.trace.replay import Epoch, EpochCount, OutOfMemory, Policy, Prices, Replayed, replay
+from numakit.trace.trace import Trace, TracedArea, interwoven, joined
+from numakit.trace.workloads import WORKLOADS, moving_phases, pointer_chase, stencil, streaming, zipf
+
+__all__ = [
+    "POLICIES",
+    "WORKLOADS",
+    "Epoch",
+    "EpochCount",
+    "Hysteresis",
+    "Interleave",
+    "NextTouch",
+    "OutOfMemory",
+    "Policy",
+    "Prices",
+    "Profiler",
+    "Replayed",
+    "Stay",
+    "Tiering",
+    "Trace",
+    "TraceError",
+    "TracedArea",
+    "interwoven",
+    "joined",
+    "moving_phases",
+    "pointer_chase",
+    "read_csv",
+    "read_perf_script",
+    "replay",
+    "stencil",
+    "streaming",
+    "zipf",
+]
