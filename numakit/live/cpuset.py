@@ -15,7 +15,6 @@ from numakit.live.refusal import CannotTry
 from numakit.topology.idlists import format_list, parse_list
 
 if TYPE_CHECKING:
-    from numakit.live.process import LiveProcess
     from numakit.live.world import World
 
 MOST_NODES = 1 << 16  #: node ids that a file of the kernel may name
@@ -43,9 +42,9 @@ class LiveCpuset:
         """Allow other nodes. 0, or the negative errno that the kernel gives who writes the file."""
         return written(self.folder / "cpuset.mems", format_list(nodes))
 
-    def attach(self, process: LiveProcess) -> int:
-        """Take in a process. 0, or a negative errno."""
-        return written(self.folder / "cgroup.procs", str(process.pid))
+    def attach(self, pid: int) -> int:
+        """Take in the process ``pid``, as in the model. 0, or a negative errno."""
+        return written(self.folder / "cgroup.procs", str(pid))
 
     def __repr__(self) -> str:
         return f"<LiveCpuset {self.name}: {self.folder}>"

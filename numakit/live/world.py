@@ -128,7 +128,7 @@ class World:
         process = self.adopt(born.data, name, Channel(ours, ANSWER_SECONDS))
         process.wait_for_birth()
         if cpuset is not None:
-            cpuset.attach(process)
+            cpuset.attach(process.pid)
         return process
 
     def adopt(self, pid: int, name: str, channel: Channel) -> LiveProcess:
