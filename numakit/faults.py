@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numakit.abi import EFAULT, ENOMEM, PAGE_SHIFT
+from numakit.abi import EFAULT, ENOMEM, PAGE_SHIFT, PAGE_SIZE
 from numakit.kernels.functions import kernel_function
 from numakit.machine.contents import page_bytes, write_contents
 from numakit.machine.frames import get_page, put_page, set_flag
@@ -47,6 +47,7 @@ from numakit.machine.vma import (
 from numakit.moments import COPY_ON_WRITE, ENTRY_WAIT, FAULT, READ_WAIT, SWAP_IN
 from numakit.timeline.task import Steps
 
+FAULT_AROUND_BYTES = 16 * PAGE_SIZE
 WRITTEN = PTE_WRITABLE | PTE_DIRTY | PTE_YOUNG  #: the bits of a PTE through which somebody has just written
 
 
@@ -159,7 +160,24 @@ def do_file_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]
         return None
     shared = vma.flags & VM_SHARED
     set_pte_mapped(m, pte, page, WRITTEN if write and shared else PTE_YOUNG)
+    if m.kernel.faults_around and not write:
+        do_fault_around(m, pte)
     return 0 if shared or not write else None
+
+
+def do_fault_around(m: MachineState, pte: Pte) -> None:
+    """A read maps the pages of the file around it as well, as far as they are in memory, up to date and not locked
+    (do_fault_around and filemap_map_pages, since 3.15): sixteen of the area, from an address on that is a multiple of
+    so many pages. (The kernel does it before it looks for the page itself.)
+    """
+    vma, slots = pte.vma, slots_of(m, pte.vma.file)
+    first = max(pte_address(pte) // FAULT_AROUND_BYTES * FAULT_AROUND_BYTES, vma.start)
+    for address in range(first, min(first + FAULT_AROUND_BYTES, vma.end), PAGE_SIZE):
+        around = pte_at(m, vma, address)
+        index = vma.pgoff + around.at - vma.first
+        page = slots[index] - 1 if index < len(slots) else -1
+        if page >= 0 and not around.value and m.flags[page] & PG_UPTODATE and not m.owner[page]:
+            set_pte_mapped(m, around, page, PTE_YOUNG)
 
 
 def read_page(m: MachineState, mapping: int, index: int) -> int | None:

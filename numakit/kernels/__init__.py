@@ -48,6 +48,7 @@ class Kernel:
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
+    faults_around: bool = False  #: a read maps the file's pages around it, too, that are in memory (since 3.15)
     functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_function(self, role: str, name: str) -> Kernel:
@@ -99,6 +100,7 @@ LINUX_6_1 = Kernel(
     cpusets_may_be_empty=True,
     numa_maps_of_today=True,
     entry_wait_holds_page=False,
+    faults_around=True,
     untouched_status=-EFAULT,
     forbidden_pages_are_found=False,
     shared_by_mm=False,
@@ -109,6 +111,7 @@ LINUX_6_1 = Kernel(
             "sys_move_pages": "kernel_move_pages",
             "sys_migrate_pages": "kernel_migrate_pages",
             "check_range": "queue_pages_range",
+            "do_mlock": "do_mlock_then_populate",
             "migrate_pages": "migrate_pages_6_1",
             "unmap_and_move": "unmap_and_move_6_1",
         }
@@ -127,6 +130,7 @@ LINUX_6_12 = replace(
             "sys_move_pages": "kernel_move_pages",
             "sys_migrate_pages": "kernel_migrate_pages",
             "check_range": "queue_pages_range",
+            "do_mlock": "do_mlock_then_populate",
             "migrate_pages": "migrate_pages_in_batches",
         }
     ),
