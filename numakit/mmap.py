@@ -5,9 +5,9 @@ Each takes mmap_sem of the mm for write, so that it waits while a move_pages() o
 
 from __future__ import annotations
 
-from numakit.abi import EFAULT, ENOMEM, PAGE_SHIFT, PAGE_SIZE
+from numakit.abi import EAGAIN, EFAULT, ENOMEM, PAGE_SHIFT, PAGE_SIZE
 from numakit.faults import handle_mm_fault
-from numakit.kernels.functions import kernel_function
+from numakit.kernels.functions import kernel_function, serves
 from numakit.machine.locks import down_write, lock_rmap, unlock_rmap, up_mmap_sem
 from numakit.machine.pagecache import drop_address_space, new_address_space, space_of
 from numakit.machine.process import MmStruct
@@ -179,7 +179,8 @@ def write_protected(pte: int) -> int:
     return pte & ~PTE_WRITABLE if pte & PTE_TYPE == PTE_PRESENT else pte
 
 
-def do_mlock(m: MachineState, mm: int, start: int, end: int, *, lock: bool) -> Steps[int]:
+@kernel_function
+def do_mlock(m: MachineState, mm: int, start: int, end: int, lock: bool) -> Steps[int]:
     """mlock or munlock a range: its areas become VM_LOCKED and all their pages are faulted in. munlock clears a
     driver's VM_LOCKED, too: the area is an ordinary one then.
 
@@ -192,14 +193,42 @@ def do_mlock(m: MachineState, mm: int, start: int, end: int, *, lock: bool) -> S
         if part is None:
             rc = -ENOMEM
             break
-        flags = part.flags & ~VM_LOCKED | (VM_LOCKED if lock else 0)
-        part = part._replace(flags=flags, driver=part.driver if lock else "")
-        m.put(("vma", part.number), part)
+        part = mlock_area(m, part, lock)
         if lock:
             rc = yield from make_pages_present(m, part)
         address = part.end
     up_mmap_sem(m, mm)
     return rc
+
+
+@serves("do_mlock")
+def do_mlock_then_populate(m: MachineState, mm: int, start: int, end: int, lock: bool) -> Steps[int]:
+    """The same since 2.6.38: first all areas become VM_LOCKED, up to a hole; only where there is none pages are faulted
+    in, and whatever goes wrong with that is told as POSIX wants it: -EAGAIN when memory is full, else -ENOMEM.
+    """
+    yield from down_write(m, mm)
+    parts: list[VmAreaStruct] = []
+    address = start
+    while address < end:
+        part = yield from cut_next(m, mm, address, end)
+        if part is None:
+            up_mmap_sem(m, mm)
+            return -ENOMEM
+        parts += [mlock_area(m, part, lock)]
+        address = part.end
+    rc = 0
+    for part in parts if lock else ():
+        rc = rc or (yield from make_pages_present(m, part))
+    up_mmap_sem(m, mm)
+    return {-EFAULT: -ENOMEM, -ENOMEM: -EAGAIN}.get(rc, rc)
+
+
+def mlock_area(m: MachineState, vma: VmAreaStruct, lock: bool) -> VmAreaStruct:
+    """Make a whole area VM_LOCKED, or an ordinary one (mlock_fixup). Needs mmap_sem for write."""
+    flags = vma.flags & ~VM_LOCKED | (VM_LOCKED if lock else 0)
+    vma = vma._replace(flags=flags, driver=vma.driver if lock else "")
+    m.put(("vma", vma.number), vma)
+    return vma
 
 
 def make_pages_present(m: MachineState, vma: VmAreaStruct) -> Steps[int]:

@@ -256,13 +256,13 @@ class Process(PolicyCalls):
         full, or -EFAULT behind a file's end or where no access is allowed.
         """
         start, end = range_of(pages, "pages")
-        return self._prepare("mlock", lambda m, me: do_mlock(m, me.mm, start, end, lock=True))
+        return self._prepare("mlock", lambda m, me: do_mlock(m, me.mm, start, end, True))
 
     @Call
     def munlock(self, pages: Pages) -> Prepared[int]:
         """Take the lock of mlock, or of a driver's mmap, from neighbouring pages. 0, or -ENOMEM at a hole."""
         start, end = range_of(pages, "pages")
-        return self._prepare("munlock", lambda m, me: do_mlock(m, me.mm, start, end, lock=False))
+        return self._prepare("munlock", lambda m, me: do_mlock(m, me.mm, start, end, False))
 
     @Call
     def write(self, pages: Pages) -> Prepared[int]:
