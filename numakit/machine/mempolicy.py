@@ -169,7 +169,7 @@ def alloc_page_vma(m: MachineState, vma: VmAreaStruct | None, address: int) -> i
     if policy is not None and policy.mode == MPOL_INTERLEAVE:
         if vma is None:
             return alloc_page_interleave(m, interleave_nodes(m, policy))
-        return alloc_page_interleave(m, offset_il_node(policy, vma.pgoff + ((address - vma.start) >> PAGE_SHIFT)))
+        return alloc_page_interleave(m, offset_il_node(policy, interleave_offset(vma, address)))
     return alloc_pages(m, zonelist_policy(m, policy))
 
 
@@ -219,6 +219,13 @@ def interleave_nodes(m: MachineState, policy: Mempolicy) -> int:
     later = [node for node in policy.nodes if node > task.il_next]
     m.put(("process", m.pid), task._replace(il_next=later[0] if later else policy.nodes[0]))
     return task.il_next
+
+
+def interleave_offset(vma: VmAreaStruct, address: int) -> int:
+    """The place of an address in what is behind an area, in pages: in its file or, of anonymous memory, in all memory
+    of the process (vm_pgoff is where the area began).
+    """
+    return (vma.pgoff if vma.file else vma.start >> PAGE_SHIFT) + ((address - vma.start) >> PAGE_SHIFT)
 
 
 def offset_il_node(policy: Mempolicy, offset: int) -> int:

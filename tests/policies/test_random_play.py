@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from numakit import MPOL_BIND, MPOL_DEFAULT, MPOL_INTERLEAVE, MPOL_PREFERRED, Machine, Process, Vma
+from numakit import MPOL_BIND, MPOL_DEFAULT, MPOL_INTERLEAVE, MPOL_PREFERRED, PAGE_SIZE, Machine, Process, Vma
 from numakit.machine.vma import find_vma
 from tests.conftest import MachineMaker
 from tests.policies.areas import give_policy, write_mems
@@ -45,7 +45,7 @@ class Play:
         if process.page(address) is not None:
             return
         wish = self.of_pages.get((process.pid, page)) or self.wishes[process.pid]
-        place = expected_place(self.machine, process.node, process.mems, wish, page)
+        place = expected_place(self.machine, process.node, process.mems, wish, address // PAGE_SIZE)
         before = self.machine.numastat()
         answer = process.write(address)
         assert (answer == 0, process.pte(address).node) == (place.node is not None, place.node)
