@@ -18,8 +18,9 @@ QEMU = "qemu-system-x86_64"
 PROGRAM = "program"  #: the folder of the guest in which the program lies; its main.py is run
 ENDED = "-- the program has ended --"  #: the last line, which tells a whole answer from one that was cut off
 
-#: No balancing and no huge pages: a page stays where the program puts it, and is a page.
-COMMAND_LINE = "console=ttyS0 quiet panic=-1 numa_balancing=disable transparent_hugepage=never mitigations=off"
+#: No balancing and no huge pages: a page stays where the program puts it, and is a page. The kernel lies at its fixed
+#: place, and with it the zero page on the first node.
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 nokaslr numa_balancing=disable transparent_hugepage=never mitigations=off"
 
 
 class CouldNotRun(RuntimeError):

@@ -7,7 +7,9 @@ end; it changes nothing that was there before.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,8 +45,16 @@ class LiveCpuset:
         return written(self.folder / "cpuset.mems", format_list(nodes))
 
     def attach(self, pid: int) -> int:
-        """Take in the process ``pid``, as in the model. 0, or a negative errno."""
-        return written(self.folder / "cgroup.procs", str(pid))
+        """Take in the process ``pid``, as in the model. 0, or a negative errno.
+
+        It stays on its CPUs: until 6.1 the kernel gives it all that the cpuset has.
+        """
+        with suppress(OSError):  # no such process: whoever writes is told so
+            cpus = os.sched_getaffinity(pid)
+        ret = written(self.folder / "cgroup.procs", str(pid))
+        if not ret:
+            os.sched_setaffinity(pid, cpus)
+        return ret
 
     def __repr__(self) -> str:
         return f"<LiveCpuset {self.name}: {self.folder}>"
