@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numakit.abi import PAGE_SIZE
 from numakit.kernels import Kernel, kernel_named
 from numakit.machine.costs import Costs
+from numakit.machine.zonelists import zonelists
 from numakit.timeline.state import Change, InThePast, Memory, State
 from numakit.topology import Topology
 
@@ -95,10 +96,7 @@ class MachineState(State):
         self.zone_stat = self._array(NUMASTAT_COUNTERS * len(frames), "numastat")
         for row, size in enumerate(frames):
             self.set(self.never_used, row, size)
-        with_memory = {node for node, size in zip(self.node_ids, frames, strict=True) if size}
-        self.zonelists: dict[int, tuple[int, ...]] = {
-            node: tuple(other for other in topology.nearest(node) if other in with_memory) for node in self.node_ids
-        }
+        self.zonelists = zonelists(topology, spread=self.kernel.zonelists_are_spread)
         # Who acts just now; set before every turn, and no part of the state.
         self.run: Run[Any] | None = None
         self.current = self.cpu = self.pid = 0
