@@ -15,7 +15,7 @@ MPOL_MF_STRICT = 1  #: mbind: say so if a page is misplaced
 MPOL_MF_MOVE = 2  #: move pages that only this process maps
 MPOL_MF_MOVE_ALL = 4  #: also move pages that several processes map; needs CAP_SYS_NICE
 
-MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE = range(4)
+MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL = range(5)
 
 MPOL_F_NODE = 1  #: get_mempolicy: tell a node instead of a mode
 MPOL_F_ADDR = 2  #: get_mempolicy: ask about an address

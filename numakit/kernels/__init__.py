@@ -120,6 +120,9 @@ LINUX_6_1 = Kernel(
             "sys_migrate_pages": "kernel_migrate_pages",
             "check_range": "queue_pages_range",
             "do_mlock": "do_mlock_then_populate",
+            "new_task_policy": "mpol_set_nodemask",
+            "new_area_policy": "mpol_set_nodemask_of_area",
+            "new_vma_page": "new_page_of_its_area",
             "migrate_pages": "migrate_pages_6_1",
             "unmap_and_move": "unmap_and_move_6_1",
         }
@@ -139,6 +142,9 @@ LINUX_6_12 = replace(
             "sys_migrate_pages": "kernel_migrate_pages",
             "check_range": "queue_pages_range",
             "do_mlock": "do_mlock_then_populate",
+            "new_task_policy": "mpol_set_nodemask",
+            "new_area_policy": "mpol_set_nodemask_of_area",
+            "new_vma_page": "new_page_of_its_area",
             "migrate_pages": "migrate_pages_in_batches",
         }
     ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from numakit.abi import EINVAL, MPOL_BIND, MPOL_DEFAULT, MPOL_INTERLEAVE, MPOL_PREFERRED, PAGE_SHIFT
-from numakit.kernels.functions import kernel_function
+from numakit.kernels.functions import kernel_function, serves
 from numakit.machine.frames import alloc_pages, mems_allowed
 from numakit.machine.locks import down_write, up_mmap_sem
 from numakit.machine.nodemask import nodes_remap
@@ -68,6 +68,25 @@ def mpol_check_policy(m: MachineState, mode: int, nodes: tuple[int, ...]) -> int
     return because(m, -EINVAL, "policy-offline", nodes=offline, online=m.node_ids) if offline else 0
 
 
+@kernel_function
+def new_task_policy(m: MachineState, mode: int, nodes: tuple[int, ...]) -> Mempolicy | int | None:
+    """What set_mempolicy() makes of mode and nodes: a policy, None for the default one, or -EINVAL."""
+    return contextualize_policy(m, mode, nodes) or mpol_new(m, mode, nodes)
+
+
+@kernel_function
+def new_area_policy(
+    m: MachineState, mode: int, nodes: tuple[int, ...]
+) -> tuple[Mempolicy | int | None, tuple[int, ...]]:
+    """What mbind() makes of mode and nodes, of which it leaves out what the cpuset forbids: a policy, None or -EINVAL;
+    and the nodes on which pages are not misplaced.
+    """
+    cpuset_update_task_memory_state(m)
+    allowed = mems_allowed(m)
+    wanted = tuple(node for node in nodes if allowed is None or node in allowed)
+    return mpol_check_policy(m, mode, wanted) or mpol_new(m, mode, wanted), wanted
+
+
 def contextualize_policy(m: MachineState, mode: int, nodes: tuple[int, ...]) -> int:
     """The check of set_mempolicy(): the nodes lie within what the acting task's cpuset allows now, and fit the mode. 0
     or -EINVAL.
@@ -93,6 +112,30 @@ def mpol_new(m: MachineState, mode: int, nodes: tuple[int, ...]) -> Mempolicy | 
     return Mempolicy(mode, tuple(sorted(nodes))[:1] if mode == MPOL_PREFERRED else tuple(sorted(nodes)))
 
 
+@serves("new_task_policy")
+def mpol_set_nodemask(m: MachineState, mode: int, nodes: tuple[int, ...]) -> Mempolicy | int | None:
+    """Both since 2.6.26 (mpol_new, mpol_set_nodemask): nodes that have no memory or that the cpuset forbids are left
+    out. A policy, None for the default one; -EINVAL where mode and nodes do not fit, or where no node is left.
+    """
+    cpuset_update_task_memory_state(m)
+    if mode == MPOL_DEFAULT or not nodes:
+        rc = mpol_check_policy(m, mode, nodes)
+        return rc or (Mempolicy(mode) if mode == MPOL_PREFERRED else None)
+    allowed = mems_allowed(m)
+    left = tuple(node for node in nodes if node in m.row and m.frames_of(node) and (not allowed or node in allowed))
+    if not left:
+        return because(m, -EINVAL, "policy-cpuset", nodes=nodes, mems=allowed or m.node_ids)
+    return Mempolicy(mode, left[:1] if mode == MPOL_PREFERRED else left)
+
+
+@serves("new_area_policy")
+def mpol_set_nodemask_of_area(
+    m: MachineState, mode: int, nodes: tuple[int, ...]
+) -> tuple[Mempolicy | int | None, tuple[int, ...]]:
+    """The same for mbind(): pages on any node that was asked for are where they should be."""
+    return mpol_set_nodemask(m, mode, nodes), nodes
+
+
 def bind_zonelist(m: MachineState, nodes: tuple[int, ...]) -> tuple[int, ...]:
     """The nodes that a BIND policy tries, in this order: by node id, however far they are. Nodes without memory are
     left out.
@@ -101,10 +144,12 @@ def bind_zonelist(m: MachineState, nodes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def get_zonemask(m: MachineState, policy: Mempolicy | None) -> tuple[int, ...]:
-    """The nodes of a policy as get_mempolicy() tells them; all that are online for PREFERRED without a node."""
-    if policy is None:
-        return ()
-    return tuple(m.node_ids) if policy.mode == MPOL_PREFERRED and not policy.nodes else policy.nodes
+    """The nodes of a policy as get_mempolicy() tells them; for PREFERRED without a node all that are online, or none
+    where that is a mode of its own.
+    """
+    if policy is None or policy.nodes or m.kernel.local_is_a_mode:
+        return policy.nodes if policy else ()
+    return tuple(m.node_ids)
 
 
 # -- whose policy is it
@@ -193,13 +238,14 @@ def zonelist_policy(m: MachineState, policy: Mempolicy | None) -> tuple[int, ...
     """The nodes to try, in this order. BIND has its own list and no fall-back, unless the cpuset forbids all of it:
     then it is ignored. All others fall back along the zonelist of the node they want.
     """
+    near = m.zonelists[m.cpu_nodes[m.cpu]]
     if policy is not None and policy.mode == MPOL_BIND:
         allowed = mems_allowed(m)
         if allowed is None or not set(policy.nodes).isdisjoint(allowed):
-            return policy.nodes
+            return tuple(node for node in near if node in policy.nodes) if m.kernel.bind_by_distance else policy.nodes
     elif policy is not None and policy.nodes:
         return m.zonelists[policy.nodes[0]]
-    return m.zonelists[m.cpu_nodes[m.cpu]]
+    return near
 
 
 def alloc_page_interleave(m: MachineState, node: int) -> int | None:
@@ -242,7 +288,7 @@ def mpol_rebind_policy(
     """A policy as it is after its cpuset went from the nodes ``old`` to ``new``: the n-th node of the one becomes the
     n-th of the other. BIND to nodes of which none has memory stays as it was.
     """
-    if policy is None or old == new:
+    if policy is None or old == new or (policy.mode == MPOL_PREFERRED and m.kernel.preferred_node_stays):
         return policy
     nodes = nodes_remap(policy.nodes, old, new)
     if policy.mode == MPOL_BIND:

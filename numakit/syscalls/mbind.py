@@ -18,15 +18,12 @@ from numakit.abi import (
     PAGE_SIZE,
     ULONG_MAX,
 )
-from numakit.kernels.functions import kernel_function
-from numakit.machine.frames import mems_allowed
+from numakit.kernels.functions import kernel_function, serves
 from numakit.machine.locks import down_write, up_mmap_sem
 from numakit.machine.mempolicy import (
     Mempolicy,
     alloc_page_vma,
-    cpuset_update_task_memory_state,
-    mpol_check_policy,
-    mpol_new,
+    new_area_policy,
     policy_vma,
 )
 from numakit.machine.process import TaskStruct, process_name
@@ -59,14 +56,10 @@ def sys_mbind(
     rc = get_nodes(m, nodes) or check_arguments(m, caller, start, length, mode, flags)
     if rc:
         return Moves(rc)
-    cpuset_update_task_memory_state(m)
-    allowed = mems_allowed(m)
-    wanted = tuple(node for node in nodes if allowed is None or node in allowed)
     end = start + -(-length // PAGE_SIZE) * PAGE_SIZE
     if end == start:
         return Moves(because(m, 0, "policy-set"))
-    rc = mpol_check_policy(m, mode, wanted)
-    policy = rc or mpol_new(m, mode, wanted)
+    policy, wanted = new_area_policy(m, mode, nodes)
     if isinstance(policy, int):
         return Moves(policy)
     return (yield from do_mbind(m, caller.mm, start, end, policy, wanted, flags))
@@ -139,6 +132,17 @@ def new_vma_page(m: MachineState, page: int, private: Any, result: ResultPointer
     """The new_page_t of mbind(): a page by the policy of the first area of the range, whichever area it is from."""
     vma: VmAreaStruct = m.table[("vma", private)]
     return alloc_page_vma(m, vma, page_address_in_vma(m, page, vma))
+
+
+@serves("new_vma_page")
+def new_page_of_its_area(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
+    """The same until 6.6: of the areas from the first one on, that which the page is from (new_page since 2.6.19)."""
+    first: VmAreaStruct = m.table[("vma", private)]
+    for vma in vmas_of(m, first.mm):
+        address = page_address_in_vma(m, page, vma)
+        if vma.start >= first.start and vma.start <= address < vma.end:
+            return alloc_page_vma(m, vma, address)
+    return alloc_page_vma(m, None, 0)
 
 
 def page_address_in_vma(m: MachineState, page: int, vma: VmAreaStruct) -> int:

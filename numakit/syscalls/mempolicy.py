@@ -15,18 +15,18 @@ from numakit.abi import (
     MPOL_F_ADDR,
     MPOL_F_NODE,
     MPOL_INTERLEAVE,
+    MPOL_LOCAL,
     PAGE_SHIFT,
 )
 from numakit.faults import handle_mm_fault
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.mempolicy import (
     Mempolicy,
-    contextualize_policy,
     cpuset_update_task_memory_state,
     get_zonemask,
     has_shared_policy,
-    mpol_new,
     mpol_shared_policy_lookup,
+    new_task_policy,
 )
 from numakit.machine.process import TaskStruct
 from numakit.machine.state import MachineState
@@ -72,10 +72,7 @@ def do_set_mempolicy(m: MachineState, mode: int, nodes: tuple[int, ...]) -> int:
 
     Interleaving begins with the lowest node.
     """
-    rc = contextualize_policy(m, mode, nodes)
-    if rc:
-        return rc
-    new = mpol_new(m, mode, nodes)
+    new = new_task_policy(m, mode, nodes)
     if isinstance(new, int):
         return new
     task: TaskStruct = m.table[("process", m.pid)]
@@ -152,9 +149,16 @@ def lookup_node(m: MachineState, vma: VmAreaStruct, address: int) -> Steps[int]:
 
 def told(m: MachineState, policy: Mempolicy | None, node: int | None = None) -> PolicyReport:
     """An answer: mode or, where one was asked for, node; and the policy's nodes."""
-    mode = None if node is not None else policy.mode if policy else MPOL_DEFAULT
+    mode = None if node is not None else mode_told(m, policy)
     because(m, 0, "policy-told")
     return PolicyReport(0, noted(m), mode, node, get_zonemask(m, policy))
+
+
+def mode_told(m: MachineState, policy: Mempolicy | None) -> int:
+    """The mode of a policy as get_mempolicy() tells it: that of the local node is MPOL_LOCAL since 5.14."""
+    if policy is None:
+        return MPOL_DEFAULT
+    return policy.mode if policy.nodes or not m.kernel.local_is_a_mode else MPOL_LOCAL
 
 
 def failed(m: MachineState, rc: int, row: str, **facts: int) -> PolicyReport:
