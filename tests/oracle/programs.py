@@ -1,10 +1,10 @@
 """Programs of calls as plain data: one player plays them on a model and on the running Linux alike.
 
 A program is a list of steps that JSON can hold: ``[call, who, name, *arguments]``. What a step makes (a process, an
-area, a pipe, a cpuset) gets the name, and later steps speak of it by that; a page is ``[area, i]``, also before and
-behind the area, and pages that follow each other are ``[area, i, number]``. A step that speaks of what is not there is
-left out, so that a program from which steps were taken away is a program again. What is answered does not tell pids,
-addresses or what was written, which differ between worlds.
+area, a pipe, a cpuset) gets the name, and later steps speak of it by that. A page is ``[area, i]``, also before and
+behind the area, and ``[area, i, 8]`` an address within it; ``[area, i, number]`` are pages that follow each other. A
+step that speaks of what is not there is left out, so that a program from which steps were taken away is a program
+again. What is answered does not tell pids, addresses or what was written, which differ between worlds.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Player:
         return self._pids[name]
 
     def _page(self, page: list[Any]) -> int:
-        area, i = page
-        return int(self._thing(area).start + i * PAGE_SIZE)
+        area, i, *within = page
+        return int(self._thing(area).start + i * PAGE_SIZE + sum(within))
 
     def _pages(self, pages: list[Any]) -> list[int]:
         area, first, number = pages
@@ -175,8 +175,9 @@ def _line(step: Step, sizes: dict[str, int]) -> str:
 
 
 def _arguments(call: str, name: str, arguments: list[Any], sizes: dict[str, int]) -> Iterable[str]:
-    def page(area: str, i: int) -> str:
-        return f"{area}[{i}]" if 0 <= i < sizes.get(area, 0) else f"{area}.start + {i} * PAGE_SIZE"
+    def page(area: str, i: int, within: int = 0) -> str:
+        begin = f"{area}[{i}]" if 0 <= i < sizes.get(area, 0) else f"{area}.start + {i} * PAGE_SIZE"
+        return f"{begin} + {within}" if within else begin
 
     def pages(area: str, first: int, number: int) -> str:
         if (first, number) == (0, sizes.get(area)):

@@ -46,6 +46,9 @@ class Author:
         self.pipes: list[str] = []
         self.cpusets: list[str] = []
         self._names = 0
+        #: Shared memory interleaves from the number of its inode on, which is not modelled: a program of this kind
+        #: interleaves over one node only.
+        self.shares = self.random.random() < 0.5
 
     def write(self, calls: int) -> Program:
         """So many steps."""
@@ -76,10 +79,12 @@ class Author:
         return self.random.choice(list(self.areas)[-4:] if self.random.random() < 0.8 else list(self.areas))
 
     def page(self) -> list[Any]:
-        """A page of an area, now and then one beside it."""
+        """A page of an area, now and then one beside it, or an address within a page."""
         area = self.area()
-        beside = self.random.random() < 0.08
-        return [area, self.random.choice((-1, self.areas[area])) if beside else self.random.randrange(self.areas[area])]
+        if self.random.random() < 0.08:
+            return [area, self.random.choice((-1, self.areas[area]))]
+        within = [self.random.randrange(1, 4096)] if self.random.random() < 0.03 else []
+        return [area, self.random.randrange(self.areas[area]), *within]
 
     def pages(self) -> list[Any]:
         """Pages of an area that follow each other, now and then beyond its end."""
@@ -107,7 +112,10 @@ class Author:
         fits = self.random.random() < 0.95
         if mode == MPOL_DEFAULT:
             return mode, [] if fits else self.nodes()
-        return (mode if self.random.random() < 0.98 else 77), self.nodes() if fits else []
+        nodes = self.nodes() if fits else []
+        if mode == MPOL_INTERLEAVE and self.shares:
+            nodes = nodes[:1]
+        return (mode if self.random.random() < 0.98 else 77), nodes
 
     # -- calls
 
@@ -161,7 +169,7 @@ class Author:
         """An area, mostly touched at once."""
         name, process = self.name("a"), self.who()
         self.areas[name] = self.random.choice((1, 2, 3, 4, 6, 8))
-        shared = self.random.random() < 0.2
+        shared = self.shares and self.random.random() < 0.4
         prot = self.random.choices((READ_WRITE, PROT_READ, PROT_NONE), (18, 1, 1))[0]
         self.program.append(["mmap", process, name, self.areas[name], shared, prot])
         if self.random.random() < 0.8:
