@@ -49,6 +49,7 @@ class Kernel:
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
     faults_around: bool = False  #: a read maps the file's pages around it, too, that are in memory (since 3.15)
+    cpusets_tell_tasks: bool = False  #: who changes a cpuset tells its tasks at once; until 2.6.30 they look themselves
     zonelists_are_spread: bool = False  #: of nodes equally far the next one is tried first, else the lowest
     bind_by_distance: bool = False  #: BIND tries the nearest of its nodes first (since 2.6.26), else the lowest
     local_is_a_mode: bool = False  #: the policy of the local node is told as MPOL_LOCAL (since 5.14)
@@ -105,6 +106,7 @@ LINUX_6_1 = Kernel(
     numa_maps_of_today=True,
     entry_wait_holds_page=False,
     faults_around=True,
+    cpusets_tell_tasks=True,
     zonelists_are_spread=True,
     bind_by_distance=True,
     local_is_a_mode=True,

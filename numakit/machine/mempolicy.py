@@ -317,7 +317,14 @@ def cpuset_update_task_memory_state(m: MachineState) -> None:
 
     Whose turn it is (il_next) stays as it was: 2.6.18 means to rebind it, but takes the new nodes for both sets.
     """
-    task: TaskStruct | None = m.table.get(("process", m.pid))
+    tell_task_its_cpuset(m, m.pid)
+
+
+def tell_task_its_cpuset(m: MachineState, pid: int) -> None:
+    """A task learns of the nodes that its cpuset allows now: by itself, above, or since 2.6.31 from who changes the
+    cpuset (cpuset_change_task_nodemask).
+    """
+    task: TaskStruct | None = m.table.get(("process", pid))
     if task is None:
         return
     cpuset: Cpuset = m.table[("cpuset", task.cpuset)]

@@ -7,7 +7,7 @@ from numakit.fork import mmput
 from numakit.kernels.functions import kernel_function
 from numakit.machine.bug import KernelBug
 from numakit.machine.cpuset import TOP_CPUSET, cpuset_numbered, set_cpuset_mems, tasks_in, validate_change
-from numakit.machine.mempolicy import mpol_rebind_mm
+from numakit.machine.mempolicy import mpol_rebind_mm, tell_task_its_cpuset
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import take_verdict
@@ -40,6 +40,8 @@ def attach_task(m: MachineState, number: int, pid: int) -> Steps[int]:
         return -ESRCH
     old = cpuset_numbered(m, task.cpuset)
     m.put(("process", pid), task._replace(cpuset=number))
+    if m.kernel.cpusets_tell_tasks:
+        tell_task_its_cpuset(m, pid)
     mm = get_task_mm(m, pid)
     if mm:
         yield from mpol_rebind_mm(m, mm, old.mems, new.mems)
@@ -67,6 +69,8 @@ def update_nodemask(m: MachineState, number: int, mems: tuple[int, ...]) -> Step
     if rc:
         return rc
     set_cpuset_mems(m, number, mems)
+    for task in tasks_in(m, number) if m.kernel.cpusets_tell_tasks else ():
+        tell_task_its_cpuset(m, task.pid)
     mms = [get_task_mm(m, task.pid) for task in tasks_in(m, number) if task.mm]
     for mm in dict.fromkeys(mms):
         yield from mpol_rebind_mm(m, mm, old.mems, mems)

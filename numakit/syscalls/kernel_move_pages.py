@@ -30,7 +30,6 @@ from numakit.machine.cpuset import cpuset_mems_allowed
 from numakit.machine.frames import get_page, put_page
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.lru import isolate_lru_page, lru_cache_disable, lru_cache_enable
-from numakit.machine.mempolicy import cpuset_update_task_memory_state
 from numakit.machine.process import TaskStruct, get_task_mm, process_name
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import because, decide_entry
@@ -92,8 +91,6 @@ def kernel_move_pages(
         return rc
     target: TaskStruct = m.table[("process", pid or caller.pid)]
     mm = get_task_mm(m, target.pid)
-    # Since 2.6.35 who changes a cpuset tells its tasks at once; here they notice as they did before, the caller now.
-    cpuset_update_task_memory_state(m)
     answers = open_answers(m, caller, status, pages, nodes, nr_pages)
     if nodes is None:
         rc = yield from do_pages_stat_in_chunks(m, mm, nr_pages, pages, answers)
