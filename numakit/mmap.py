@@ -189,13 +189,12 @@ def do_mlock(m: MachineState, mm: int, start: int, end: int, lock: bool) -> Step
     yield from down_write(m, mm)
     rc, address = 0, start
     while address < end and not rc:
-        part = yield from cut_next(m, mm, address, end)
+        part = yield from mlock_fixup(m, mm, address, end, lock)
         if part is None:
             rc = -ENOMEM
             break
-        part = mlock_area(m, part, lock)
         if lock:
-            rc = yield from make_pages_present(m, part)
+            rc = yield from make_pages_present(m, part, address, min(end, part.end))
         address = part.end
     up_mmap_sem(m, mm)
     return rc
@@ -210,34 +209,42 @@ def do_mlock_then_populate(m: MachineState, mm: int, start: int, end: int, lock:
     parts: list[VmAreaStruct] = []
     address = start
     while address < end:
-        part = yield from cut_next(m, mm, address, end)
+        part = yield from mlock_fixup(m, mm, address, end, lock)
         if part is None:
             up_mmap_sem(m, mm)
             return -ENOMEM
-        parts += [mlock_area(m, part, lock)]
+        parts += [part]
         address = part.end
     rc = 0
     for part in parts if lock else ():
-        rc = rc or (yield from make_pages_present(m, part))
+        rc = rc or (yield from make_pages_present(m, part, max(start, part.start), min(end, part.end)))
     up_mmap_sem(m, mm)
     return {-EFAULT: -ENOMEM, -ENOMEM: -EAGAIN}.get(rc, rc)
 
 
-def mlock_area(m: MachineState, vma: VmAreaStruct, lock: bool) -> VmAreaStruct:
-    """Make a whole area VM_LOCKED, or an ordinary one (mlock_fixup). Needs mmap_sem for write."""
+def mlock_fixup(m: MachineState, mm: int, address: int, end: int, lock: bool) -> Steps[VmAreaStruct | None]:
+    """Make the area at ``address`` VM_LOCKED up to ``end``, or an ordinary one. It is cut where that begins and ends,
+    unless nothing changes. The area; None where there is a hole. Needs mmap_sem for write.
+    """
+    vma = find_vma(m, mm, address)
+    if vma is None:
+        return None
     flags = vma.flags & ~VM_LOCKED | (VM_LOCKED if lock else 0)
-    vma = vma._replace(flags=flags, driver=vma.driver if lock else "")
-    m.put(("vma", vma.number), vma)
-    return vma
+    if flags == vma.flags:
+        return vma
+    part = yield from cut_vma(m, vma, address, min(end, vma.end))
+    part = part._replace(flags=flags, driver=part.driver if lock else "")
+    m.put(("vma", part.number), part)
+    return part
 
 
-def make_pages_present(m: MachineState, vma: VmAreaStruct) -> Steps[int]:
-    """Fault in every page of an area, for writing if it may be written. Needs mmap_sem. 0, -ENOMEM, or -EFAULT behind
-    a file's end or in an area that allows no access.
+def make_pages_present(m: MachineState, vma: VmAreaStruct, start: int, end: int) -> Steps[int]:
+    """Fault in every page of a range of an area, for writing if it may be written. Needs mmap_sem. 0, -ENOMEM, or
+    -EFAULT behind a file's end or in an area that allows no access.
     """
     if not vma.flags & (VM_READ | VM_WRITE):
         return -EFAULT
-    for address in range(vma.start, vma.end, PAGE_SIZE):
+    for address in range(start, end, PAGE_SIZE):
         rc = yield from handle_mm_fault(m, vma, address, write=bool(vma.flags & VM_WRITE and not vma.flags & VM_SHARED))
         if rc:
             return rc
