@@ -9,7 +9,7 @@ from numakit.kernels.functions import kernel_function
 from numakit.machine.contents import page_bytes, write_contents
 from numakit.machine.frames import get_page, put_page, set_flag
 from numakit.machine.locks import down_read, lock_page, unlock_page, up_mmap_sem
-from numakit.machine.lru import lru_cache_add
+from numakit.machine.lru import lru_add_drain, lru_cache_add
 from numakit.machine.mempolicy import alloc_page_vma, alloc_pages_current, has_shared_policy, shmem_alloc_page
 from numakit.machine.pagecache import (
     SWAPPER_SPACE,
@@ -20,7 +20,7 @@ from numakit.machine.pagecache import (
     slots_of,
     space_of,
 )
-from numakit.machine.state import PG_ACTIVE, PG_SWAPCACHE, PG_UPTODATE, MachineState
+from numakit.machine.state import PG_ACTIVE, PG_ANON_EXCLUSIVE, PG_SWAPCACHE, PG_UPTODATE, MachineState
 from numakit.machine.swap import add_to_swap_cache, swap_map
 from numakit.machine.vma import (
     PTE_DIRTY,
@@ -131,7 +131,7 @@ def do_anonymous_page(m: MachineState, pte: Pte, *, write: bool) -> int:
 def map_new_anonymous_page(m: MachineState, pte: Pte, page: int) -> None:
     """Map a fresh frame, writable, and give it to the LRU. The PTE takes over the task's reference."""
     set_anonymous(m, page, pte)
-    set_flag(m, page, first_flags(m))
+    set_flag(m, page, first_flags(m) | (PG_ANON_EXCLUSIVE if m.kernel.held_pages_are_copied else 0))
     get_page(m, page, m.current)
     lru_cache_add(m, page, m.current)
     set_pte_mapped(m, pte, page, WRITTEN, holder=m.current)
@@ -261,8 +261,22 @@ def can_share_swap_page(m: MachineState, page: int) -> bool:
     """Whether an anonymous page is used by one PTE only, counting those that lead to its swap slot."""
     if m.mapping[page] >= 0 or m.owner[page]:
         return False
+    if m.kernel.held_pages_are_copied:
+        return is_exclusive(m, page)
     in_swap = swap_map(m)[m.private[page] - 1] if m.flags[page] & PG_SWAPCACHE else 0
     return m.mapcount[page] + in_swap == 1
+
+
+def is_exclusive(m: MachineState, page: int) -> bool:
+    """The same since 5.19: no fork has ever shared the page, or nobody else refers to it any more, be it a pipe: what
+    that holds is not to change (wp_can_reuse_anon_folio).
+    """
+    if not m.flags[page] & PG_ANON_EXCLUSIVE and not m.stamp[page]:
+        lru_add_drain(m, m.cpu)  # a page that is on no list may be in the pagevec here, which holds it as well
+    if m.flags[page] & PG_ANON_EXCLUSIVE or m.count[page] == 1:
+        set_flag(m, page, PG_ANON_EXCLUSIVE)
+        return True
+    return False
 
 
 @kernel_function

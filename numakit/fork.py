@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from numakit.abi import PAGE_SHIFT
 from numakit.kernels.functions import kernel_function
-from numakit.machine.frames import get_page
+from numakit.machine.frames import clear_flag, get_page
 from numakit.machine.locks import down_write, up_mmap_sem
 from numakit.machine.process import MmStruct, TaskStruct, new_mm
-from numakit.machine.state import PG_RESERVED, MachineState
+from numakit.machine.state import PG_ANON_EXCLUSIVE, PG_RESERVED, MachineState
 from numakit.machine.swap import swap_duplicate
 from numakit.machine.vma import (
     PTE_PFN,
@@ -93,6 +93,7 @@ def copy_one_pte(m: MachineState, pte: Pte, to: Pte) -> None:
         page = value >> PTE_PFN
         get_page(m, page)
         m.set(m.mapcount, page, m.mapcount[page] + 1)
+        clear_flag(m, page, PG_ANON_EXCLUSIVE)
     elif value & PTE_TYPE == PTE_SWAP:
         swap_duplicate(m, value >> PTE_PFN)
     m.set(to.table, to.at, value)

@@ -48,6 +48,7 @@ class Kernel:
     entry_wait_holds_page: bool = (
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
+    held_pages_are_copied: bool = False  #: a write copies a page that a fork shared and that a pipe holds (since 5.19)
     faults_around: bool = False  #: a read maps the file's pages around it, too, that are in memory (since 3.15)
     cpusets_tell_tasks: bool = False  #: who changes a cpuset tells its tasks at once; until 2.6.30 they look themselves
     zonelists_are_spread: bool = False  #: of nodes equally far the next one is tried first, else the lowest
@@ -105,6 +106,7 @@ LINUX_6_1 = Kernel(
     cpusets_may_be_empty=True,
     numa_maps_of_today=True,
     entry_wait_holds_page=False,
+    held_pages_are_copied=True,
     faults_around=True,
     cpusets_tell_tasks=True,
     zonelists_are_spread=True,

@@ -21,6 +21,7 @@ PAGEVEC_ROW = PAGEVEC_SIZE + 1  #: integers a CPU: how many are used, then the p
 
 # Page flags (include/linux/page-flags.h)
 PG_RESERVED, PG_UPTODATE, PG_DIRTY, PG_ACTIVE, PG_REFERENCED, PG_SWAPCACHE = 1, 2, 4, 8, 16, 32
+PG_ANON_EXCLUSIVE = 64  #: no fork has shared the page since it was mapped (since 5.19)
 FLAG_NAMES = {
     PG_RESERVED: "reserved",
     PG_UPTODATE: "uptodate",
@@ -28,6 +29,7 @@ FLAG_NAMES = {
     PG_ACTIVE: "active",
     PG_REFERENCED: "referenced",
     PG_SWAPCACHE: "swapcache",
+    PG_ANON_EXCLUSIVE: "exclusive",
 }
 
 VMSTAT = ("pgmigrate_success", "pgmigrate_fail")  #: counters of the whole machine, as /proc/vmstat names them

@@ -148,7 +148,7 @@ def test_no_kernel_lets_the_caller_allocate_by_what_its_cpuset_was(kernel: str) 
     process = machine.spawn("process", node=0, cpuset=batch)
     area = process.mmap(1)
     process.write(area)
-    write_mems(machine, batch.number, [0, 2])
+    assert batch.set_mems([0, 2]) == 0
     assert process.move_pages(0, area, [2]).status == [2]
     assert nodes_of(area) == [2]
 
