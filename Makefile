@@ -30,6 +30,7 @@ fuzz: $(VENV)/.test ## play N random worlds (make fuzz N=10000) and print the sc
 
 oracle: $(VENV)/.test ## ask real kernels in guests of five nodes whether they still answer as stored (needs QEMU)
 	$(BIN)/python -m tools.oracle
+	$(BIN)/python -m tools.random_oracle
 
 bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python -m benchmarks.pipeline --write

@@ -2,6 +2,7 @@
 
     python -m tools.random_oracle                        1,000 calls on each kernel
     python -m tools.random_oracle 6.1 --calls 3000 --random-seed 100
+    python -m tools.random_oracle --write                stores programs with what the kernels answered
 
 Programs are sent to a guest some hundreds of calls at a time. A mismatch is printed as a few lines of Python, with what
 the kernel answers to the last of them and what the model does. The exit status is 1 for a mismatch, 2 if a kernel could
@@ -15,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -31,6 +33,8 @@ SCALE = 64  #: the memory of the guest by this is enough for a program, and a ma
 CALLS_OF_A_BOOT = 2000
 SECONDS_OF_A_BOOT, SECONDS_OF_A_CALL = 120, 1  #: far more than a slow machine needs
 MOST_SHRUNK = 6  #: mismatches of a kernel that are shrunk
+STORED = ROOT / "tests" / "oracle" / "random_answers"
+MOST_STORED = 140_000  #: bytes for each kernel
 
 #: Runs in the guest: one line of JSON for each program.
 MAIN = b"""
@@ -101,6 +105,26 @@ def programs_of(calls: int, random_seed: int) -> list[Program]:
     return [random_program(seed) for seed in range(random_seed, random_seed + -(-calls // CALLS))]
 
 
+def page_of(release: str, programs: Sequence[Program], answers: Sequence[list[Any]]) -> str:
+    """What is stored of a kernel: as many programs with their answers as there is room for, each in a line."""
+    lines: list[str] = []
+    for pair in zip(programs, answers, strict=True):
+        line = json.dumps(pair, separators=(",", ":"))
+        if sum(map(len, lines)) + len(line) <= MOST_STORED:
+            lines.append(line)
+    head = f'{{"release": "{release}",\n"date": "{date.today().isoformat()}",\n"programs": [\n'
+    return head + ",\n".join(lines) + "\n]}\n"
+
+
+def store(kernel: str, programs: list[Program]) -> None:
+    """Store what a kernel answers to programs, for tests that need no guest. Raises CouldNotRun."""
+    guest = Guest(make_image(kernel, IMAGES / kernel))
+    STORED.mkdir(exist_ok=True)
+    path = STORED / f"{kernel}.json"
+    path.write_text(page_of(guest.image.release, programs, guest.answers(programs)), encoding="utf-8")
+    print(f"{kernel}: {guest.image.release}, stored in {path.relative_to(ROOT)}")
+
+
 def ask(kernel: str, programs: list[Program]) -> bool:
     """Whether a kernel answers as its model; what it answers otherwise is shrunk and printed. Raises CouldNotRun."""
     began = time.monotonic()
@@ -121,13 +145,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"only these: {', '.join(KERNEL_PACKAGES)}")
     parser.add_argument("--calls", type=int, default=1000, help="how many calls on each kernel (default 1000)")
     parser.add_argument("--random-seed", type=int, default=0, help="the seed of the first program (default 0)")
+    parser.add_argument("--write", action="store_true", help="store what they answer, instead of comparing it")
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.kernels) - set(KERNEL_PACKAGES)):
         parser.error(f"no such kernel: {', '.join(unknown)}")
     status, programs = 0, programs_of(options.calls, options.random_seed)
     for kernel in options.kernels or KERNEL_PACKAGES:
         try:
-            status = max(status, not ask(kernel, programs))
+            if options.write:
+                store(kernel, programs)
+            else:
+                status = max(status, not ask(kernel, programs))
         except (CouldNotMake, CouldNotRun) as problem:
             print(f"{kernel}: could not be asked: {problem}", file=sys.stderr)
             status = 2
