@@ -39,6 +39,8 @@ with World() as world:
         except CannotTry as why:
             answers = {"cannot": str(why)}
         print(json.dumps([name, answers]), flush=True)
+        for process in world.processes:
+            process.end()
 """
 
 
@@ -51,7 +53,8 @@ def packed() -> dict[str, bytes]:
         for path in folder.rglob("*.py")
         if "tests" not in path.parts[len(folder.parts) :]
     }
-    return files | {"tests/live/scenarios.py": (ROOT / "tests" / "live" / "scenarios.py").read_bytes()}
+    scenarios = sorted((ROOT / "tests" / "live" / "scenarios").glob("*.py"))
+    return files | {str(path.relative_to(ROOT)): path.read_bytes() for path in scenarios}
 
 
 def ask(image: GuestImage, files: dict[str, bytes]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from numakit.abi import PAGE_SIZE
 from numakit.live.calls import CAPABILITY_NUMBERS
@@ -23,8 +24,16 @@ from numakit.live.process import LiveProcess
 from numakit.live.refusal import CannotTry, obstacle, this_system
 from numakit.topology import Topology
 
+FIRST_THREAD = 2  #: the pid of kthreadd, from which the kernel makes its other threads
 ORDINARY_UID = 1000  #: who processes are if root makes them and names nobody
 LARGEST_FILE = 1 << 16  #: pages of a file of a world
+
+
+class KernelThread(NamedTuple):
+    """A thread of the kernel: a process without memory."""
+
+    pid: int
+    name: str
 
 
 class World:
@@ -137,6 +146,16 @@ class World:
         self._members.append((pid, channel))
         self.processes.append(process)
         return process
+
+    def kernel_thread(self, name: str) -> KernelThread:
+        """A thread of the running kernel by its name: "kthreadd" is the first of them all. Nothing can be asked of it
+        but its pid. Raises CannotTry where that is another process, as in a container.
+        """
+        self._must_be_open()
+        thread = Path(f"/proc/{FIRST_THREAD}/comm")
+        if name != "kthreadd" or not thread.exists() or thread.read_text(errors="replace").strip() != name:
+            raise CannotTry(f"No thread {name!r} of the kernel can be seen here: only kthreadd, outside containers.")
+        return KernelThread(FIRST_THREAD, name)
 
     def file(self, name: str, pages: int) -> LiveFile:
         """A file of so many pages of zeroes, none of them in memory, in a folder for temporary files: which file system
