@@ -97,11 +97,32 @@ def check_range(m: MachineState, mm: int, start: int, end: int, nodes: tuple[int
 def queue_pages_range(
     m: MachineState, mm: int, start: int, end: int, nodes: tuple[int, ...], flags: int
 ) -> Steps[Walk]:
-    """The same in 6.1: a hole at the beginning is seen, too."""
-    areas = [vma for vma in vmas_of(m, mm) if vma.end > start]
-    if areas and areas[0].start > start and not flags & DISCONTIG_OK:
-        return Walk(because(m, -EFAULT, "range-hole", start=start, end=min(areas[0].start, end)), None, ())
-    return (yield from check_range.__wrapped__(m, mm, start, end, nodes, flags))  # type: ignore[attr-defined,no-any-return]
+    """The same in 6.1 (queue_pages_test_walk): a hole at the beginning is seen, too; a hole is seen before the pages of
+    the area in front of it are looked at; and a range in no area at all is -EFAULT, DISCONTIG_OK or not.
+    """
+    walk_range = check_range.__wrapped__  # type: ignore[attr-defined]
+    areas = [vma for vma in vmas_of(m, mm) if vma.start < end and start < vma.end]
+    hole = (start, end) if not areas else None if flags & DISCONTIG_OK else first_hole(areas, start, end)
+    if hole is None:
+        return (yield from walk_range(m, mm, start, end, nodes, flags))  # type: ignore[no-any-return]
+    seen = max((vma.start for vma in areas if vma.start < hole[0]), default=start)
+    passed: tuple[Passed, ...] = ()
+    if start < seen:
+        walk: Walk = yield from walk_range(m, mm, start, seen, nodes, flags)
+        if walk.rc:
+            return walk
+        passed = walk.passed
+    return Walk(because(m, -EFAULT, "range-hole", start=hole[0], end=hole[1]), None, passed)
+
+
+def first_hole(areas: list[VmAreaStruct], start: int, end: int) -> tuple[int, int] | None:
+    """The first addresses of a range, (first, behind), that lie in none of its areas."""
+    reached = start
+    for vma in areas:
+        if reached < vma.start:
+            return reached, vma.start
+        reached = vma.end
+    return (reached, end) if reached < end else None
 
 
 def migratable(m: MachineState, vma: VmAreaStruct) -> bool:
