@@ -11,7 +11,17 @@ from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.mempolicy import MODE_NAMES, Mempolicy, get_vma_policy
 from numakit.machine.pagecache import space_of
 from numakit.machine.state import PG_ACTIVE, PG_DIRTY, PG_RESERVED, PG_SWAPCACHE, MachineState
-from numakit.machine.vma import PTE_DIRTY, PTE_PFN, PTE_PRESENT, PTE_TYPE, VmAreaStruct, vmas_of
+from numakit.machine.vma import (
+    PTE_DIRTY,
+    PTE_PFN,
+    PTE_PRESENT,
+    PTE_TYPE,
+    VM_LOCKED,
+    VmAreaStruct,
+    maps,
+    rmap_walk,
+    vmas_of,
+)
 from numakit.timeline.task import Steps
 from numakit.topology.idlists import format_list
 
@@ -95,6 +105,15 @@ def mpol_to_str(m: MachineState, policy: Mempolicy | None) -> str:
     return f"{MODE_NAMES[policy.mode]}{nodes}"[: size - 1]
 
 
+def unevictable(m: MachineState, page: int) -> bool:
+    """Whether a page is on the list of those that reclaim need not look at, because somebody has mlocked it: since
+    2.6.28 there is one, and what is on it counts as active.
+    """
+    return m.kernel.numa_maps_of_today and any(
+        pte.vma.flags & VM_LOCKED and maps(pte.value, page) for pte in rmap_walk(m, page)
+    )
+
+
 def escaped(name: str) -> str:
     """A file's name with blanks and the like as backslash and three octal digits (seq_path)."""
     return "".join(f"\\{ord(letter):03o}" if letter in ESCAPED else letter for letter in name)
@@ -112,7 +131,7 @@ def gather(m: MachineState, vma: VmAreaStruct) -> NumaMaps:
     return NumaMaps(
         pages=len(ptes),
         anon=sum(m.mapping[page] < 0 for _, page in ptes),
-        active=sum(bool(m.flags[page] & PG_ACTIVE) for _, page in ptes),
+        active=sum(bool(m.flags[page] & PG_ACTIVE) or unevictable(m, page) for _, page in ptes),
         writeback=sum(("writeback", page) in m.table for _, page in ptes),
         mapcount_max=max((m.mapcount[page] for _, page in ptes), default=0),
         dirty=sum(bool(pte & PTE_DIRTY or m.flags[page] & PG_DIRTY) for pte, page in ptes),
