@@ -20,7 +20,7 @@ from numakit.machine.pagecache import (
     slots_of,
     space_of,
 )
-from numakit.machine.state import PG_ACTIVE, PG_ANON_EXCLUSIVE, PG_SWAPCACHE, PG_UPTODATE, MachineState
+from numakit.machine.state import PG_ACTIVE, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, MachineState
 from numakit.machine.swap import add_to_swap_cache, swap_map
 from numakit.machine.vma import (
     PTE_DIRTY,
@@ -160,9 +160,19 @@ def do_file_page(m: MachineState, pte: Pte, *, write: bool) -> Steps[int | None]
         return None
     shared = vma.flags & VM_SHARED
     set_pte_mapped(m, pte, page, WRITTEN if write and shared else PTE_YOUNG)
+    if write and shared:
+        fault_dirty_shared_page(m, page)
     if m.kernel.faults_around and not write:
         do_fault_around(m, pte)
     return 0 if shared or not write else None
+
+
+def fault_dirty_shared_page(m: MachineState, page: int) -> None:
+    """A write to shared memory begins: the page itself is dirty from now on, so that whoever limits dirty memory can
+    count it; until 2.6.18 only the PTE knows.
+    """
+    if m.kernel.shared_writes_dirty_pages:
+        set_flag(m, page, PG_DIRTY)
 
 
 def do_fault_around(m: MachineState, pte: Pte) -> None:
@@ -289,6 +299,8 @@ def do_wp_page(m: MachineState, pte: Pte) -> Steps[int | None]:
     value, page = pte.value, pte.value >> PTE_PFN
     if pte.vma.flags & VM_SHARED or can_share_swap_page(m, page):
         m.set(pte.table, pte.at, value | WRITTEN)
+        if pte.vma.flags & VM_SHARED:
+            fault_dirty_shared_page(m, page)
         return 0
     get_page(m, page, m.current)
     yield COPY_ON_WRITE, page

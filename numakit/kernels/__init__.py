@@ -49,6 +49,9 @@ class Kernel:
         True  #: who waits on a migration entry holds a reference, which can cost the call a pass
     )
     held_pages_are_copied: bool = False  #: a write copies a page that a fork shared and that a pipe holds (since 5.19)
+    shared_writes_dirty_pages: bool = (
+        False  #: a write to shared memory marks the page at once (since 2.6.19), not the PTE
+    )
     faults_around: bool = False  #: a read maps the file's pages around it, too, that are in memory (since 3.15)
     cpusets_tell_tasks: bool = False  #: who changes a cpuset tells its tasks at once; until 2.6.30 they look themselves
     zonelists_are_spread: bool = False  #: of nodes equally far the next one is tried first, else the lowest
@@ -107,6 +110,7 @@ LINUX_6_1 = Kernel(
     numa_maps_of_today=True,
     entry_wait_holds_page=False,
     held_pages_are_copied=True,
+    shared_writes_dirty_pages=True,
     faults_around=True,
     cpusets_tell_tasks=True,
     zonelists_are_spread=True,
