@@ -18,6 +18,7 @@ from tests.live.scenarios.play import (
     Answers,
     World,
     a_node,
+    in_turn,
     memory_only_node,
     nodes_with_cpus,
     nodes_with_memory,
@@ -172,7 +173,7 @@ def shared_memory_that_is_interleaved(world: World) -> Answers:
     area = shell.mmap(6, shared=True)
     shell.mbind(area, MPOL_INTERLEAVE, nodes)
     shell.write(area)
-    return [places(shell, area)]
+    return [in_turn(places(shell, area), nodes)]
 
 
 # -- pages that are there

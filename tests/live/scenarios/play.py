@@ -8,6 +8,7 @@ or another node, raises ``CannotTry`` where that is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from numakit import Result
@@ -63,6 +64,14 @@ def refusal(answer: Any) -> int:
     of its program, of which some stay.
     """
     return min(int(answer.ret), 0)
+
+
+def in_turn(places: list[int | None], nodes: list[int]) -> bool:
+    """Whether places go through the nodes in turn. With which one shared memory begins depends on the number that the
+    kernel has given it.
+    """
+    turns = [nodes.index(node) if node in nodes else -1 for node in places]
+    return all((before + 1) % len(nodes) == behind for before, behind in pairwise(turns))
 
 
 # -- where it is played

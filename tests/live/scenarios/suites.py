@@ -22,6 +22,7 @@ from tests.live.scenarios.play import (
     Answers,
     World,
     a_node,
+    in_turn,
     nodes_with_cpus,
     nodes_with_memory,
     of_today,
@@ -341,4 +342,4 @@ def numactl_tshared(world: World) -> Answers:
     shell.mbind(area, MPOL_INTERLEAVE, nodes)
     child.write(area)
     shell.read(area)
-    return [places(shell, area), places(child, area)]
+    return [in_turn(places(shell, area), nodes), places(child, area) == places(shell, area)]
