@@ -54,7 +54,7 @@ def html(topology: Topology) -> str:
     notes = [note for note in (_offline(topology),) if note]
     notes += [f"Warning: {warning}" for warning in topology.warnings]
     return (
-        '<div class="numakit-topology" style="overflow:auto;max-height:32em" tabindex="0" role="region"'
+        '<div class="numakit-topology" style="overflow:auto;max-height:32em" tabindex="0" role="group"'
         f' aria-label="Topology {escape(topology.name)}"><table>'
         f'<caption style="caption-side:top;text-align:left">{title}; distances from the row\'s node</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

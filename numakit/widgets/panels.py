@@ -68,11 +68,10 @@ def picture(shown: dict[str, str], marked: str = "") -> str:
         return f'<{kind} class="nk-{name}" data-panel="{name}"{more}>{shown[name]}</{kind}>'
 
     def boxed(name: str, title: str, scrolls: bool = False) -> str:
-        more = f' tabindex="0" role="region" aria-label="{title}"' if scrolls else ""
+        more = _scrolls(title) if scrolls else ""
         return f'<section class="nk-box"><div role="heading" aria-level="3">{title}</div>{panel(name, more=more)}</section>'
 
-    scrolls = ' tabindex="0" role="region" aria-label="PTEs"'
-    stage = f'<div class="nk-stage">{panel("old")}{panel("ptes", more=scrolls)}{panel("new")}</div>'
+    stage = f'<div class="nk-stage">{panel("old")}{panel("ptes", more=_scrolls("PTEs"))}{panel("new")}</div>'
     below = (
         boxed("changes", "What this step changed", True)
         + boxed("tasks", "Who stands where", True)
@@ -103,10 +102,21 @@ def script(front: str) -> str:
     return "\n".join(files.joinpath(name).read_text(encoding="utf-8") for name in ("drawing.js", front))
 
 
+def _scrolls(name: str) -> str:
+    """What a box needs that scrolls, so that keys reach it. It is no landmark: a page of several views has many of them."""
+    return f' tabindex="0" role="group" aria-label="{name}"'
+
+
 def without_buttons(html: str) -> str:
-    """The same with the buttons as plain text and without what they promise, for where nothing listens."""
-    plain = re.sub(r'<span class="nk-sr">break at \w+</span>|<small>a click tells why</small>', "", html)
+    """The same with the buttons as plain text and without what they promise, for where nothing listens or scrolls."""
+    promises = r'<span class="nk-sr">break at \w+</span>|<small>a click tells why</small>|' + _scrolls('[^"]*')
+    plain = re.sub(promises, "", html)
     return re.sub(r'<(/?)button( type="button")?', r"<\1span", plain)
+
+
+def prose(text: str) -> str:
+    """A text as html; the name of an error is not broken after its minus."""
+    return re.sub(r"-E[A-Z0-9]+", r"<span class='nk-whole'>\g<0></span>", escape(text))
 
 
 def _capital(clause: str) -> str:
@@ -139,7 +149,7 @@ def _lanes(reading: Reading) -> str:
         f'<i><span class="nk-long">pass </span>{number}</i></span>'
         for number, begin, end in passes(reading)
     )
-    heading = 'who acts<span class="nk-narrow">, passes</span>' if lines else "who acts"
+    heading = 'who<span class="nk-long"> acts</span><span class="nk-narrow">, passes</span>' if lines else "who acts"
     axis = f'<div class="nk-axis" aria-hidden="true">{lines}</div>'
     return f'<div class="nk-who">{heading}</div>{axis}' + "".join(_lane(lane, length) for lane in lanes(reading))
 
@@ -226,16 +236,19 @@ def _numbers(document: str) -> str:
 # -- what happens
 
 
+SAID = _scrolls("What happens in this step")
+
+
 def _now(scene: Scene) -> str:
     moment = scene.moment
-    said = f'<p class="nk-say">{escape(scene.sentence)}</p>'
+    said = f'<p class="nk-say">{prose(scene.sentence)}</p>'
     if not moment:
-        return f'<div class="nk-t1"><p class="nk-by">before the first step</p>{said}<p class="nk-why">{_then(scene)}</p></div>'
+        return f'<div class="nk-t1"{SAID}><p class="nk-by">before the first step</p>{said}<p class="nk-why">{_then(scene)}</p></div>'
     document = f"<span>document {escape(moment.document)}</span>" if moment.document else ""
     by = f"<b>{_sign(scene.acting)} {escape(scene.who)}</b> <code>{escape(moment.function)}()</code> {document}"
-    why = f"{escape(_capital(moment.what))}. <b>Why:</b> {escape(moment.why)}."
+    why = f"{prose(_capital(moment.what))}. <b>Why:</b> {prose(moment.why)}."
     return (
-        f'<div class="{_colour(scene.acting)}"><p class="nk-by">{by}</p>{said}'
+        f'<div class="{_colour(scene.acting)}"{SAID}><p class="nk-by">{by}</p>{said}'
         f'<p class="nk-why">{why} {_then(scene)}</p></div>'
     )
 
@@ -294,19 +307,19 @@ ROWS = ("mapcount", "mapping", "index", "flags", "list")
 
 def _frame(frame: FrameScene | None, nothing: str) -> str:
     if frame is None:
-        rows = "".join(f"<tr><th scope='row'>{name}</th><td>–</td></tr>" for name in ROWS)
+        rows = "".join(f"<tr><th scope='row'>{name}</th> <td>–</td></tr>" for name in ROWS)
         return (
-            f'<div class="nk-frame nk-none"><div role="heading" aria-level="3">{nothing}: none <small></small></div><div class="nk-contents">{_pattern(0)}'
+            f'<div class="nk-frame nk-none"{_scrolls(nothing)}><div role="heading" aria-level="3">{nothing}: none <small></small></div><div class="nk-contents">{_pattern(0)}'
             f'<span>no contents</span></div><p class="nk-count">references <b>–</b></p><ul class="nk-holders"></ul>'
             f"<table><tbody>{rows}</tbody></table></div>"
         )
     fields = {field.name: field for field in frame.fields}
     lock, contents, count = fields["page lock"], fields["contents"], fields["references"]
-    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{_field(fields[name])}</td></tr>" for name in ROWS)
+    rows = "".join(f"<tr><th scope='row'>{name}</th> <td>{_field(fields[name])}</td></tr>" for name in ROWS)
     looks = "nk-frame" + " nk-free" * frame.free + " nk-locked" * frame.locked
     holders = "".join(map(_holder, frame.holders))
     return (
-        f'<div class="{looks}"><div role="heading" aria-level="3">{_capital(frame.role)} {frame.page}, node {frame.node} <small>{_field(lock)}</small></div>'
+        f'<div class="{looks}"{_scrolls(_capital(frame.role))}><div role="heading" aria-level="3">{_capital(frame.role)} {frame.page}, node {frame.node} <small>{_field(lock)}</small></div>'
         f'<div class="nk-contents">{_pattern(frame.contents)}<span>contents {_field(contents)}</span></div>'
         f'<p class="nk-count">references <b>{_field(count)}</b></p>'
         f'<ul class="nk-holders" aria-label="Who holds a reference">{holders}</ul><table><tbody>{rows}</tbody></table></div>'

@@ -100,7 +100,7 @@ def static_html(scene: Scene, reading: Reading, why: str = "") -> str:
     """The whole picture: style, scene, and what the moments are for. ``why``: what is told of the answers."""
     shown = panels.panels(scene, reading)
     inside = panels.without_buttons(panels.picture(shown, panels.playhead(scene)))
-    view = f'<div class="nk"><div class="nk-in">{inside}{why}{moments_html(scene)}</div></div>'
+    view = f'<div class="nk"><div class="nk-in nk-plain">{inside}{why}{moments_html(scene)}</div></div>'
     return f"<style>{panels.style()}</style>{view}"
 
 

@@ -160,14 +160,14 @@ export function mount(root, source) {
   V.jumpMenu.append(
     make("div", { class: "nk-row" }, V.entry, V.entryButton), make("div", { class: "nk-row" }, V.break, V.breakButton),
     button("continue to the next break (c)", "", () => { close(); act("c"); }, { class: "nk-continue" }), V.breaksNow);
-  V.help = make("div", { class: "nk-pop nk-help", role: "region", "aria-label": "Keys", tabindex: -1 });
+  V.help = make("div", { class: "nk-pop nk-help", role: "group", "aria-label": "Keys", tabindex: -1 });
   V.help.hidden = true;
   V.help.append(make("dl", {}, ...KEYS.flatMap(([, shown, does]) => [make("dt", {}, make("kbd", {}, shown)), make("dd", {}, does)])), button("Close", "", () => close()));
   V.helpButton = button("Keys ?", "", () => pop(V.help, V.helpButton), { class: "nk-keys-button", "aria-expanded": "false" });
   const keys = make("span", { class: "nk-keys" });
   keys.innerHTML = "<kbd>←</kbd> <kbd>→</kbd> step <kbd>Space</kbd> play <kbd>?</kbd> all keys";
   row.append(V.speed, V.at, V.jumpButton, V.helpButton, keys, V.jumpMenu, V.help);
-  V.why = make("div", { class: "nk-pop nk-why-box", role: "region", "aria-label": "Why", tabindex: -1 });
+  V.why = make("div", { class: "nk-pop nk-why-box", role: "group", "aria-label": "Why", tabindex: -1 });
   V.why.hidden = true;
   V.whyText = make("div");
   V.why.append(V.whyText, make("div", { class: "nk-row" }, button("Close", "", () => close())));

@@ -210,7 +210,7 @@ def _scrolling(html: str, rows: int, name: str) -> str:
     """A list that scrolls by itself where it is long."""
     if rows <= LONG_LIST:
         return html
-    return f'<div class="nk-scrolls" tabindex="0" role="region" aria-label="{name}">{html}</div>'
+    return f'<div class="nk-scrolls" tabindex="0" role="group" aria-label="{name}">{html}</div>'
 
 
 def table_html(named: Placement, strips: Sequence[Strip]) -> str:

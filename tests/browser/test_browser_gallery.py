@@ -7,9 +7,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from numakit.widgets import CallBuilder, StatusGallery
+from tests.browser.look import violations
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -24,7 +24,6 @@ shell.write(area[0:4])
 thread = machine.kernel_thread("kswapd0")
 CallBuilder(machine)
 """
-CHECKED = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 
 #: Whether the page's form is, node by node, this html; which control has the focus is no part of it.
 SAME = """([label, html]) => {
@@ -64,12 +63,6 @@ def page(request: pytest.FixtureRequest, server: Any, open_page: Any) -> Any:
 def same(page: Any, widget: StatusGallery | CallBuilder) -> None:
     """Wait until the page shows what the model's form shows, node by node."""
     page.wait_for_function(SAME, arg=[widget.title, widget.form.html])
-
-
-def violations(page: Any, where: str) -> list[str]:
-    """What axe-core finds in a part of the page."""
-    found = Axe().run(page, context=where, options=CHECKED).response["violations"]
-    return [f"{violation['id']}: {node['html'][:120]}" for violation in found for node in violation["nodes"]]
 
 
 def test_both_are_used_as_the_model_says(page: Any) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from numakit.widgets import Stepper
 from numakit.widgets.panels import script as front
+from tests.browser.look import LOOK, violations
 from tests.browser.runs import BUSY, FILE, PINNED, SHORT, made
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,38 +40,6 @@ WALK = """() => {
         if (look() !== seen[step]) wrong.push(step);
     }
     return { moved: [...moved], wrong, wide: document.documentElement.scrollWidth > innerWidth };
-}"""
-
-#: What can be read only in part, and what lies over other text. A box that scrolls, or ends in dots, hides nothing.
-LOOK = """() => {
-    const clipped = new Set(), over = new Set(), seen = [];
-    const told = e => `${e.className || e.tagName}: ${e.textContent.trim().slice(0, 40)}`;
-    const texts = document.createTreeWalker(document.querySelector(".nk"), NodeFilter.SHOW_TEXT);
-    for (let text; (text = texts.nextNode());) {
-        const holder = text.parentElement, range = document.createRange();
-        const unseen = holder.closest(".nk-sr, option, textarea, [hidden], details:not([open]) > :not(summary)");
-        if (!text.data.trim() || unseen || !holder.checkVisibility()) continue;
-        range.selectNodeContents(text);
-        for (const at of range.getClientRects()) {
-            let whole = true;
-            for (let box = holder; box && !box.matches(".nk"); box = box.parentElement) {
-                const { overflowX, overflowY, textOverflow } = getComputedStyle(box);
-                const edge = box.getBoundingClientRect();
-                if (textOverflow === "ellipsis" || /auto|scroll/.test(overflowX + overflowY)) { whole = false; break; }
-                if (overflowX === "visible") continue;
-                const left = edge.left - at.left, right = at.right - edge.right;
-                const above = edge.top - at.top, below = at.bottom - edge.bottom;
-                if (Math.max(left, right) > 1 || Math.max(above, below) > 1.5) clipped.add(told(holder));
-            }
-            if (whole) seen.push([holder, at]);
-        }
-    }
-    seen.forEach(([a, p], i) => seen.slice(i + 1).forEach(([b, q]) => {
-        const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
-        const high = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
-        if (wide > 1 && high > 4) over.add(`${told(a)} | ${told(b)}`);
-    }));
-    return { clipped: [...clipped], over: [...over], wide: document.documentElement.scrollWidth > innerWidth };
 }"""
 
 
@@ -201,12 +169,10 @@ def test_axe_finds_nothing(open_page: Any, tmp_path: Path) -> None:
         for keys in ([], ["End"], ["?"], ["Escape", "w"]):
             for key in keys:
                 page.keyboard.press(key)
-            found = Axe().run(page).response["violations"]
-            told = [(rule["id"], [node["target"] for node in rule["nodes"]][:3]) for rule in found]
-            assert told == [], (scheme, width, keys)
+            assert violations(page) == [], (scheme, width, keys)
         page.keyboard.press("Escape")
         page.locator(".nk-jump").click()
-        assert Axe().run(page).response["violations"] == [], (scheme, width, "jump")
+        assert violations(page) == [], (scheme, width, "jump")
 
 
 # -- the script by itself
