@@ -20,7 +20,8 @@ from numakit.facade.run import Run
 from numakit.facade.vma import Vma
 from numakit.timeline.run import Stuck
 from numakit.widgets.calltext import call_python, flags_text
-from numakit.widgets.form import FormWithStepper, Wish, button, field, prose, select, tick
+from numakit.widgets.form import FormWithStepper, Wish, button, field, select, tick
+from numakit.widgets.panels import prose
 
 MOST_PAGES = 64  #: pages that one call names here
 NO_AREA = 0  #: stands for an address in no area, where an area's first address could stand
@@ -304,15 +305,16 @@ class CallBuilder(FormWithStepper):
         whole = pages - self.first
         bounds = f' min="0" max="{pages - 1}"', f' min="1" max="{min(whole, MOST_PAGES)}"'
         one = "" if area else "One address is named, in no area, so there is no range to choose."
-        who = (
-            select("caller", "Who calls", self._offers("caller"), self.caller)
-            + select("target", "Whose pages (pid)", self._offers("target"), self.target)
-            + select("area", "Area", self._offers("area"), self.area, self._why_no_area())
+        who = select("caller", "Who calls", self._offers("caller"), self.caller) + select(
+            "target", "Whose pages (pid)", self._offers("target"), self.target
+        )
+        which = (
+            select("area", "Area", self._offers("area"), self.area, self._why_no_area())
             + field("first", "From page", self.first, "number", bounds[0], able=area is not None, told=one)
             + field("count", "Number of pages", self.count, "number", bounds[1], able=area is not None)
         )
         too_large = f"<small>A call made here names at most {MOST_PAGES} pages.</small>" if whole > MOST_PAGES else ""
-        return f"<div class='nk-fields'>{who}</div>{too_large}<div class='nk-fields'>{self._nodes_fields(wrong)}{self._flag_fields()}</div>"
+        return f"<div class='nk-fields'>{who}</div><div class='nk-fields'>{which}</div>{too_large}<div class='nk-fields'>{self._nodes_fields(wrong)}{self._flag_fields()}</div>"
 
     def _why_no_area(self) -> str:
         process = self.whose
@@ -344,15 +346,15 @@ class CallBuilder(FormWithStepper):
             return ""
         rows = "".join(
             f"<tr><td>{i}</td><td><code>{address:#x}</code></td><td>{escape(status_text(status))}</td>"
-            f"<td>{prose(result.explain(i).partition(': ')[2])}</td></tr>"
-            for i, (address, status) in enumerate(zip(result.addresses, result.status, strict=True))
+            f"<td>{escape(decided_text(decided))}</td><td>{prose(result.explain(i).partition('. ')[2])}</td></tr>"
+            for i, (address, status, decided) in enumerate(
+                zip(result.addresses, result.status, result.outcome, strict=True)
+            )
         )
-        head = "".join(
-            f"<th scope='col'>{name}</th>" for name in ("entry", "address", "status", "what was decided, and why")
-        )
+        head = "".join(f"<th scope='col'>{name}</th>" for name in ("entry", "address", "status", "decided", "why"))
         return (
             f"<div class='nk-answer-box'><div role='heading' aria-level='3'>The call that was made last</div><p role='status'><b>{prose(result.summary())}</b></p><p>{prose(result.explain())}</p>"
-            f"<div class='nk-table' tabindex='0' role='region' aria-label='Entries'><table><thead><tr>{head}</tr></thead>"
+            f"<div class='nk-table' tabindex='0' role='group' aria-label='Entries'><table><thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div></div>"
         )
 
@@ -370,4 +372,13 @@ def parse_pattern(text: str) -> list[int]:
 
 def status_text(status: int | None) -> str:
     """What stands in status[]."""
-    return "not written" if status is None else f"node {status}" if status >= 0 else errno_name(status)
+    return "not written" if status is None else _answer_text(status)
+
+
+def decided_text(outcome: int | None) -> str:
+    """What was decided for an entry, whether or not it was written to status[]."""
+    return "nothing" if outcome is None else _answer_text(outcome)
+
+
+def _answer_text(value: int) -> str:
+    return f"node {value}" if value >= 0 else errno_name(value)

@@ -23,9 +23,17 @@ function form(root, model) {
   inside.addEventListener("submit", event => event.preventDefault());
   root.replaceChildren(inside);
   let focused = null;
+  /** Scroll the list of cards, and nothing around it, until the open one can be seen. */
+  function bringIntoView(card) {
+    const list = card?.closest(".nk-cards");
+    if (!list) return;
+    const { top, bottom } = card.getBoundingClientRect(), box = list.getBoundingClientRect();
+    if (top < box.top || bottom > box.bottom) list.scrollTop += (top + bottom - box.top - box.bottom) / 2;
+  }
   function draw() {
     fill(inside, model.get("html"));
     settle(inside);
+    bringIntoView(inside.querySelector("[aria-current]"));
     const wanted = inside.querySelector("[data-focus]"), mark = wanted?.dataset.focus ?? null;
     if (focused !== null && mark !== focused) wanted?.focus();
     focused = mark ?? "";

@@ -6,7 +6,6 @@ tells what is done with the controls: ``{"do": "open", "row": "hole"}``, ``{"do"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from html import escape
 from importlib import resources
@@ -129,12 +128,7 @@ class FormWithStepper(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carr
         return {**data, "text/plain": self.text(), "text/html": self.static_html()}, metadata
 
 
-# -- texts and controls
-
-
-def prose(text: str) -> str:
-    """A text as html; the name of an error is not broken after its minus."""
-    return re.sub(r"-E[A-Z0-9]+", r"<span class='nk-whole'>\g<0></span>", escape(text))
+# -- controls
 
 
 def button(text: str, do: str, *, able: bool = True, **more: object) -> str:

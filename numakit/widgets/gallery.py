@@ -29,7 +29,8 @@ from numakit.situations import (
 from numakit.syscalls.user_memory import UserArray
 from numakit.widgets import panels
 from numakit.widgets.calltext import flags_text
-from numakit.widgets.form import FormWithStepper, Wish, button, prose
+from numakit.widgets.form import FormWithStepper, Wish, button
+from numakit.widgets.panels import prose
 from numakit.widgets.reading import Reading
 from numakit.widgets.why import RETURN, why
 

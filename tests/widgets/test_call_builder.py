@@ -15,7 +15,7 @@ from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, PAGE_SIZE, Machine, Topology
 from numakit.widgets import CallBuilder
 from numakit.widgets.builder import MOST_PAGES, NO_AREA, parse_pattern
 from numakit.widgets.calltext import call_python, flags_text
-from numakit.widgets.form import prose
+from numakit.widgets.panels import prose
 
 
 def make() -> Machine:
@@ -137,7 +137,7 @@ def test_a_wrong_choice_gets_the_kernels_answer(choice: Choice, ret: int, outcom
     assert prose(result.explain()) in builder.form.html
     assert result.explain() in builder.text()
     for i in range(len(outcome)):
-        assert prose(result.explain(i).partition(": ")[2]) in builder.form.html
+        assert prose(result.explain(i).partition(". ")[2]) in builder.form.html
 
 
 def test_the_run_of_the_call_stands_in_a_stepper_at_its_end(builder: CallBuilder) -> None:
