@@ -10,6 +10,7 @@ from numakit.abi import errno_name
 from numakit.explain.entries import Facts, explain_entry, listed
 from numakit.explain.policies import POLICY_CAUSES
 from numakit.explain.returns import explain_return
+from numakit.explain.sentences import Sentences
 from numakit.machine.costs import Costs
 from numakit.machine.verdicts import Verdict
 from numakit.syscalls.moves_report import PageFate
@@ -122,15 +123,15 @@ class MovesResult:
     def __hash__(self) -> int:
         return hash(self.ret)
 
-    def explain(self, i: int | None = None) -> str:
+    def explain(self, i: int | None = None) -> Sentences:
         """Why the call returned what it returned or, with ``i``, what became of page i of ``fates``, and why."""
         if i is None:
             returned = f"returned {errno_name(self.ret)}" if self.ret is not None else "never returned"
-            return f"{self.call} {returned}. {self._why()}"
+            return Sentences(f"{self.call} {returned}. {self._why()}")
         if not isinstance(i, int) or not 0 <= i < len(self.fates):
             raise IndexError(f"i={i!r}: the call came by {len(self.fates)} pages, counted from 0")
         one = self.fates[i]
-        return f"Page {one.page} at {one.address:#x}, on node {one.node}: {one.verdict.row}. {_fate(one)}"
+        return Sentences(f"Page {one.page} at {one.address:#x}, on node {one.node}: {one.verdict.row}. {_fate(one)}")
 
     def _why(self) -> str:
         for causes in (MOVES_CAUSES, POLICY_CAUSES):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from numakit.abi import MPOL_BIND, MPOL_DEFAULT, MPOL_INTERLEAVE, MPOL_PREFERRED, errno_name
 from numakit.explain.entries import Facts, listed
+from numakit.explain.sentences import Sentences
 from numakit.machine.verdicts import Verdict
 
 MODES = {
@@ -86,9 +87,9 @@ class PolicyResult:
     def __hash__(self) -> int:
         return hash(self.ret)
 
-    def explain(self) -> str:
+    def explain(self) -> Sentences:
         """Why the call returned what it returned: plain sentences."""
-        return f"{self.call} returned {errno_name(self.ret)}. {POLICY_CAUSES[self.why.row](self.why.fact)}"
+        return Sentences(f"{self.call} returned {errno_name(self.ret)}. {POLICY_CAUSES[self.why.row](self.why.fact)}")
 
     def __str__(self) -> str:
         told = []

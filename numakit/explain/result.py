@@ -11,6 +11,7 @@ from numakit.abi import errno_name
 from numakit.explain.entries import explain_entry
 from numakit.explain.number import causes_in_words, causes_on, rows_in_words
 from numakit.explain.returns import explain_return
+from numakit.explain.sentences import Sentences
 from numakit.machine.costs import Costs
 from numakit.machine.verdicts import Verdict
 from numakit.tables import html_table, text_table
@@ -60,15 +61,15 @@ class Result:
         verdict = self.why if i is None else self.verdicts[self._entry(i)]
         return verdict.fact if verdict else {}
 
-    def explain(self, i: int | None = None) -> str:
+    def explain(self, i: int | None = None) -> Sentences:
         """Why the call returned what it returned or, with ``i``, why entry i got its status: plain sentences."""
         if i is None:
             returned = f"returned {errno_name(self.ret)}" if self.ret is not None else "never returned"
-            return f"{self.call} {returned}. {self._why_returned()}"
+            return Sentences(f"{self.call} {returned}. {self._why_returned()}")
         decided = self.outcome[self._entry(i)]
         value = "nothing" if decided is None else errno_name(decided)
         where = f" ({self.addresses[i]:#x})" if i < len(self.addresses) else ""
-        return f"Entry {i}{where}: {value}. {self._why_decided(i)}"
+        return Sentences(f"Entry {i}{where}: {value}. {self._why_decided(i)}")
 
     def _why_returned(self) -> str:
         if self.why is None:
@@ -155,14 +156,14 @@ class MigrationResult:
     def __hash__(self) -> int:
         return hash(self.stayed)
 
-    def explain(self, i: int | None = None) -> str:
+    def explain(self, i: int | None = None) -> Sentences:
         """Why the call returned its number or, with ``i``, why page i of the list moved or stayed."""
         if i is None:
             returned = f"returned {errno_name(self.stayed)}" if self.stayed is not None else "never returned"
-            return f"migrate_pages() {returned}. {explain_return(self.why)}"
+            return Sentences(f"migrate_pages() {returned}. {explain_return(self.why)}")
         value = self.verdicts[i].value  # 0 says that nothing was in the way; it is no node
         error = f": {errno_name(value)}" if value else ""
-        return f"Page {self.pages[i]}{error}. {explain_entry(self.verdicts[i])}"
+        return Sentences(f"Page {self.pages[i]}{error}. {explain_entry(self.verdicts[i])}")
 
     def _rows(self) -> list[tuple[object, ...]]:
         of_pages = list(zip(self.pages, self.verdicts, strict=True))[:SHOWN_ENTRIES]

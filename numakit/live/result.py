@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from numakit.abi import errno_name
 from numakit.explain.number import causes_in_words, causes_on
+from numakit.explain.sentences import Sentences
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -20,10 +21,10 @@ class LiveResult:
     ret: int
     kernel: str
 
-    def explain(self) -> str:
+    def explain(self) -> Sentences:
         """Every cause that this number has as the call's return code, and how to tell them apart."""
         causes = causes_on(self.ret, self.kernel, "return", self.call.partition("(")[0])
-        return f"{self.call} returned {errno_name(self.ret)}. {causes_in_words(causes)}"
+        return Sentences(f"{self.call} returned {errno_name(self.ret)}. {causes_in_words(causes)}")
 
     def __eq__(self, other: object) -> bool:
         return self.ret == other if isinstance(other, int) else self is other
