@@ -38,6 +38,14 @@ LOOK = """() => {
     return { clipped: [...clipped], over: [...over], wide: document.documentElement.scrollWidth > innerWidth };
 }"""
 
+#: What scrolls, and cannot be scrolled by keys: neither it nor anything in it takes the focus.
+UNREACHED = """() => [...document.querySelectorAll(".nk *")].filter(box => {
+    const { overflowX, overflowY } = getComputedStyle(box);
+    const down = /auto|scroll/.test(overflowY) && box.scrollHeight > box.clientHeight + 1;
+    const along = /auto|scroll/.test(overflowX) && box.scrollWidth > box.clientWidth + 1;
+    return (down || along) && box.tabIndex < 0 && !box.querySelector("button, summary, [tabindex='0']");
+}).map(box => box.className)"""
+
 
 def violations(page: Any, where: str | None = None) -> list[str]:
     """What axe-core finds on the page, or in what a selector finds there: the rule, and what breaks it."""

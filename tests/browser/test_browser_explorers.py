@@ -13,6 +13,7 @@ from numakit import Machine, Process, Topology
 from numakit.widgets import PlacementView, TopologyView, placement
 from tests.browser.in_page import open_in_page
 from tests.browser.look import violations
+from tools.browser import run_all_cells
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -189,21 +190,15 @@ shell.move_pages(0, area[0:4], [1, 2, 3, 1])
 """
 
 
-def test_both_live_in_jupyterlab(server: Any, open_page: Any) -> None:
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_both_live_in_a_notebook(app: str, server: Any, open_page: Any) -> None:
     """The kernel answers keys, and the notebook's own shortcuts leave them alone."""
     sources = (NOTEBOOK, "PlacementView(shell, before=before)", "TopologyView(machine)")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(book, server.folder / "explorers.ipynb")
+    nbformat.write(book, server.folder / "strips.ipynb")
     page = open_page(server.url)
-    page.goto(server.address("lab", "explorers.ipynb"))
-    page.wait_for_function("() => window.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    page.wait_for_function(
-        "() => { const s = jupyterapp.shell.currentWidget?.context?.sessionContext;"
-        " return s?.isReady && s.session?.kernel?.status === 'idle'; }"
-    )
-    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    run_all_cells(page, server.address(app, "strips.ipynb"))
     page.wait_for_selector(".nk-map [role=button]")
     cells = page.locator(".jp-CodeCell").count()
     page.locator("[data-keys='0']").focus()

@@ -10,7 +10,7 @@ import pytest
 
 from numakit.widgets import Stepper
 from numakit.widgets.panels import script as front
-from tests.browser.look import LOOK, violations
+from tests.browser.look import LOOK, UNREACHED, violations
 from tests.browser.runs import BUSY, FILE, PINNED, SHORT, made
 
 pytestmark = pytest.mark.timeout(300)
@@ -144,6 +144,7 @@ def test_text_can_be_read_at_200_and_at_400_percent(source: str, width: int, ope
             "(e, step) => { e.value = step; e.dispatchEvent(new Event('input')); }", step
         )
         assert page.evaluate(LOOK) == {"clipped": [], "over": [], "wide": False}, step
+        assert page.evaluate(UNREACHED) == [], step
 
 
 def test_nothing_moves_by_itself_for_who_wants_less_motion(open_page: Any, tmp_path: Path) -> None:
