@@ -47,5 +47,6 @@ def refused(call: str, ret: int) -> Refused | None:
 def seccomp_filters(status: Path = Path("/proc/self/status")) -> bool:
     """Whether the kernel says that a seccomp filter is in force (mode 2, proc(5)); False where nothing is said."""
     with suppress(OSError):
-        return "\nSeccomp:\t2\n" in status.read_text(encoding="ascii", errors="replace")
+        # As bytes: a process that has become another user may be unable to load a codec from the Python of the first.
+        return b"\nSeccomp:\t2\n" in status.read_bytes()
     return False
