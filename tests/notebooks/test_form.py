@@ -22,6 +22,12 @@ LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 NOT_COMPARED: dict[str, dict[str, str]] = {
     "00-tour": {"live-ask": "live-check"},
     "01-topology": {"host": "host-check"},
+    "12-on-your-own-machine": {
+        "host": "host-check",
+        "where-mine": "where-mine",
+        "six-calls-mine": "six-calls-mine",
+        "across-mine": "across-mine",
+    },
 }
 
 MADE_BY_A_TOOL = re.compile(r"[0-9a-f]{8}(-[0-9a-f-]{27})?")  #: an id that an editor invents, anew in each copy
