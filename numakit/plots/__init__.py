@@ -4,12 +4,15 @@ draw_topology   describe_topology    the machine as a graph: machine.py, layout.
 draw_distances  describe_distances   the distances as a heat map: matrix.py
 draw_pages      describe_pages       the pages of a process as strips, now and before: pages.py
 
+save_slide(axes, path) saves any of them as large as fits on a slide: slide.py
+
 theme.py has the colours of the light and of the dark theme.
 """
 
 from numakit.plots.machine import draw_topology
 from numakit.plots.matrix import draw_distances
 from numakit.plots.pages import describe_pages, draw_pages
+from numakit.plots.slide import save_slide
 from numakit.plots.words import describe_distances, describe_topology
 
 __all__ = [
@@ -19,4 +22,5 @@ __all__ = [
     "draw_distances",
     "draw_pages",
     "draw_topology",
+    "save_slide",
 ]
