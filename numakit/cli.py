@@ -16,6 +16,7 @@ from numakit.version import __version__
 
 if TYPE_CHECKING:
     from numakit.explain.causes import Where
+    from numakit.scenario import Play, ScenarioFile
     from numakit.topology import Topology
 
 REFUSED, ABSENT, UNWRITTEN = 1, 3, 4
@@ -36,8 +37,17 @@ Exit status:
   2  wrong arguments: a number that no call answers, or an unknown kernel
 """
 
+EXIT_STATUS_OF_RUN = """\b
+Exit status:
+  0  every call was answered the same
+  1  some scenario differs
+  2  none differs, but something could not run, the file is wrong, or the arguments are
+"""
+
 SHELLS = ("bash", "zsh", "fish")
 CALLS = ("move_pages", "migrate_pages", "mbind", "set_mempolicy", "get_mempolicy")
+COUNTED = {"differs": "different"}  #: verdicts that have another word for several scenarios
+GUEST_SCALE = 64  #: the model of a guest needs no more frames than that leaves
 SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -86,6 +96,26 @@ class KernelName(click.ParamType[str]):
         from numakit.explain.causes import KERNEL_NAMES
 
         return [CompletionItem(name) for name in (*KERNEL_NAMES, "running", "all") if name.startswith(incomplete)]
+
+
+class ModelName(click.ParamType[str]):
+    """A kernel of the model; the shell completes them."""
+
+    name = "kernel"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The kernels that begin so."""
+        from numakit.kernels import KERNELS
+
+        return [CompletionItem(name) for name in KERNELS if name.startswith(incomplete)]
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; fails with those that there are."""
+        from numakit.kernels import KERNELS
+
+        if value not in KERNELS:
+            self.fail(f"{value!r} is not modelled; there are {', '.join(KERNELS)}", param, ctx)
+        return str(value)
 
 
 class NumberCommand(click.Command):
@@ -208,6 +238,99 @@ def explain(number: str, kernel: str, call: str | None, where: Where | None) -> 
     except ValueError as error:
         raise click.UsageError(" ".join(str(error).split())) from error
     click.echo(explanation.text(min(100, shutil.get_terminal_size((100, 24)).columns)))
+
+
+@main.command(epilog=EXIT_STATUS_OF_RUN)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
+@click.option("--kernel", "kernels", type=ModelName(), multiple=True, help="A kernel of the model; twice for two.")
+@click.option("--live", is_flag=True, help="Beside a model, the Linux that runs.")
+@click.option(
+    "--guest",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="IMAGE",
+    help="Beside a model, a Linux of five nodes in QEMU: a folder that `make oracle` made, such as .oracle/6.12.",
+)
+@click.option("--machine", type=MachineName(), metavar="FILE|PRESET|host", help="What is modelled (two-sockets).")
+def run(
+    file: Path,
+    scenarios: tuple[str, ...],
+    kernels: tuple[str, ...],
+    live: bool,
+    guest: Path | None,
+    machine: str | None,
+) -> None:
+    """Play the scenarios of FILE, and print their calls with the answers, those of two kernels side by side.
+
+    \b
+    numakit run FILE.py                         on the model of the 2006 text
+    numakit run FILE.py --kernel 6.12           the 2006 text beside the model of 6.12
+    numakit run FILE.py --kernel 6.1 --kernel 6.12
+    numakit run FILE.py --live                  the running kernel beside the model nearest to it
+    numakit run FILE.py --guest .oracle/6.12    a guest beside the model of its kernel
+    numakit run FILE.py --live --kernel seed    the running kernel beside another model
+
+    A scenario is a function of FILE with one parameter called world: a numakit.Machine, or a numakit.live.World. It
+    makes calls that both have (world.spawn, process.mmap, write, move_pages, ...); what it returns is ignored. All of
+    FILE are played, or those that are named. Below the calls stands the first difference, with its cause.
+
+    FILE is a program of your own: it is run as it is, with your rights. A guest runs it, too, and gets nothing of what
+    lies beside it.
+    """
+    from numakit.scenario import WrongFile, compare, open_scenarios
+
+    if live and guest:
+        raise click.UsageError("--live and --guest: one real kernel at a time.")
+    if len(kernels) > (1 if live or guest else 2):
+        raise click.UsageError("--kernel: two kernels are compared, no more.")
+    if machine is not None and (live or guest):
+        raise click.UsageError("--machine: beside a real kernel its own machine is modelled.")
+    try:
+        opened = open_scenarios(file)
+        names = opened.chosen(scenarios)
+    except WrongFile as error:
+        raise Failure(error, 2) from None
+    sides = _played(opened, names, kernels, live, guest, machine)
+    width = min(140, shutil.get_terminal_size((100, 24)).columns)
+    verdicts = []
+    for plays in zip(*sides, strict=True):
+        comparison = compare(plays)
+        verdicts.append(comparison.verdict)
+        click.echo(comparison.text(width) + "\n")
+    counts = [f"{verdicts.count(verdict)} {COUNTED.get(verdict, verdict)}" for verdict in dict.fromkeys(verdicts)]
+    click.echo(f"{len(verdicts)} scenario{'s' * (len(verdicts) != 1)}: {', '.join(counts)}")
+    raise click.exceptions.Exit(1 if "differs" in verdicts else 2 if "could not run" in verdicts else 0)
+
+
+def _played(
+    opened: ScenarioFile,
+    names: list[str],
+    kernels: tuple[str, ...],
+    live: bool,
+    guest: Path | None,
+    machine: str | None,
+) -> list[list[Play]]:
+    """The plays on each side: one model, two, or a model and a real kernel."""
+    from numakit.scenario import model_of_the_running_kernel, play_in_guest, play_live, play_on_model
+
+    if guest is not None:
+        from numakit.guest import guest_topology, open_image
+
+        try:
+            image = open_image(guest)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        rules = kernels[0] if kernels else image.rules
+        model = play_on_model(opened, names, rules, guest_topology(), GUEST_SCALE)
+        return [model, play_in_guest(opened, names, image)]
+    if live:
+        from numakit.topology import Topology
+
+        kernel = kernels[0] if kernels else model_of_the_running_kernel()
+        return [play_on_model(opened, names, kernel, Topology.host()), play_live(opened, names)]
+    topology = _load(machine or "two-sockets")
+    sides = kernels if len(kernels) == 2 else tuple(dict.fromkeys(("seed", *kernels)))
+    return [play_on_model(opened, names, kernel, topology) for kernel in sides]
 
 
 @main.command(epilog=EXIT_STATUS)

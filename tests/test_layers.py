@@ -25,7 +25,7 @@ LAYERS = [
     ("rmap", "faults", "mmap", "fork", "pins", "disc", "reclaim", "truncate"),
     ("migration",),
     ("syscalls",),
-    ("explain", "facade", "live", "allocators", "guest", "situations", "trace"),
+    ("explain", "facade", "live", "allocators", "guest", "situations", "scenario", "trace"),
     ("widgets", "plots"),
     ("__init__",),
     ("lab", "handout", "cli", "__main__"),

@@ -7,6 +7,7 @@ bounds are releases of Linux, so that the table says when an answer changed, bet
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 #: The kernels that the table is written for, the 2006 text first.
 KERNEL_NAMES = ("seed", "742755a", "2.6.18", "2.6.29", "5.10", "6.1", "6.12", "7.2")
@@ -66,18 +67,18 @@ def in_words(span: str) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def nearest(kernel: str, spans: set[str]) -> str:
-    """The named kernel from which the fewest bounds of ``spans`` separate a release; of two, the older one.
+def nearest(kernel: str, spans: set[str], names: Sequence[str] = KERNEL_NAMES) -> str:
+    """The kernel of ``names`` from which the fewest bounds of ``spans`` separate a release; of two, the older one.
 
     So 4.18 goes with 5.10, since most of what differs from 2.6.29 had changed by then. Raises UnknownKernel for what is
     no release, or one older than the call.
     """
-    if kernel in KERNEL_NAMES:
+    if kernel in names:
         return kernel
     at = version(kernel)
     if at[:3] < (2, 6, 18):
         raise UnknownKernel(f"kernel={kernel!r}: move_pages() came with 2.6.18; there are {', '.join(KERNEL_NAMES)}")
-    patterns = {name: changes_until(version(name), spans) for name in KERNEL_NAMES[1:]}
+    patterns = {name: changes_until(version(name), spans) for name in names if name != TEXT}
     here = changes_until(at, spans)
     return min(patterns, key=lambda name: abs(len(patterns[name]) - len(here)))
 
