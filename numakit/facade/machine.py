@@ -16,6 +16,7 @@ from numakit.facade.numastat import NumastatTable
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.process import Process
 from numakit.facade.run import Run
+from numakit.facade.unmodelled import HUGETLB, NotModelled
 from numakit.facade.vma import whole
 from numakit.kernels import Kernel
 from numakit.kernels.functions import see_that_they_serve
@@ -237,6 +238,8 @@ class Machine(MachineState):
         self.refuse_the_past()
         if not isinstance(pages, int) or not 1 <= pages <= 1 << 26:
             raise ValueError(f"pages={pages!r}: 1 to 2**26 pages are allowed")
+        if file_system == "hugetlbfs":
+            raise NotModelled(f"file_system={file_system!r}: {HUGETLB}")
         if not isinstance(file_system, str) or file_system not in FILE_SYSTEMS or file_system == "swap":
             raise ValueError(
                 f"file_system={file_system!r}: there are {', '.join(sorted(set(FILE_SYSTEMS) - {'swap'}))}"

@@ -12,6 +12,7 @@ from numakit.facade.cpuset import CpusetView
 from numakit.facade.file import File
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.policies import PolicyCalls
+from numakit.facade.unmodelled import check_advice, refuse_hugetlb
 from numakit.facade.vma import Pages, PteView, Vma, addresses_of, range_of, view_pte, whole
 from numakit.faults import access
 from numakit.fork import do_exit, do_fork, mmput
@@ -193,12 +194,14 @@ class Process(PolicyCalls):
         address: int | None = None,
         file: File | None = None,
         offset: int = 0,
+        hugetlb: bool = False,
     ) -> Prepared[Vma]:
         """Map so many pages of memory, or of a file from its page ``offset`` on; nothing is touched yet.
 
         ``shared``: writes are seen by children and by others who map the file, as with MAP_SHARED. ``address`` is a
-        wish, as without MAP_FIXED: if an area is there already, another place is taken.
+        wish, as without MAP_FIXED: if an area is there already, another place is taken. ``hugetlb`` is refused.
         """
+        refuse_hugetlb(hugetlb)
         check_area(pages, prot, address)
         if file is not None and not isinstance(file, File):
             raise ValueError(f"file={file!r}: a file of the machine is wanted: machine.file(name, pages)")
@@ -249,6 +252,15 @@ class Process(PolicyCalls):
         if prot not in range(4):
             raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
         return self._prepare("mprotect", lambda m, me: do_mprotect(m, me.mm, start, end, protection(prot)))
+
+    @Call
+    def madvise(self, pages: Pages, advice: int) -> Prepared[int]:
+        """Advice on neighbouring pages: MADV_NOHUGEPAGE and MADV_UNMERGEABLE are so anyhow, 0. Raises NotModelled for
+        MADV_HUGEPAGE and MADV_MERGEABLE.
+        """
+        range_of(pages, "pages")
+        check_advice(advice)
+        return self._prepare("madvise", nothing_to_do)
 
     @Call
     def mlock(self, pages: Pages) -> Prepared[int]:
@@ -417,6 +429,12 @@ class Process(PolicyCalls):
             present,
             needs_memory=False,
         )
+
+
+def nothing_to_do(m: MachineState, me: TaskStruct) -> Steps[int]:
+    """A call that finds everything as it is wanted. 0."""
+    yield from ()  # a generator, as all calls are
+    return 0
 
 
 def never_made(pid: int, ret: int) -> Report:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numakit.abi import MPOL_F_NODE, MPOL_MF_MOVE, PROT_READ, PROT_WRITE
 from numakit.explain.result import Result
 from numakit.facade.process import argument, array_length, check_area, check_user_array, entries_of, one_address
+from numakit.facade.unmodelled import check_advice, refuse_hugetlb
 from numakit.facade.vma import Area, Pages, addresses_of, range_of, whole
 from numakit.live.channel import ANSWER_SECONDS, MOST_ANSWERS, Channel
 from numakit.live.lifetime import end_process
@@ -154,10 +155,12 @@ class LiveProcess:
         address: int | None = None,
         file: LiveFile | None = None,
         offset: int = 0,
+        hugetlb: bool = False,
     ) -> LiveArea:
         """Map so many pages of memory, or of a file of the world (``world.file``) from its page ``offset`` on; nothing
-        is touched yet. ``address`` is a wish.
+        is touched yet. ``address`` is a wish. ``hugetlb`` is refused.
         """
+        refuse_hugetlb(hugetlb)
         check_area(pages, prot, address)
         if file is not None and file not in self.world.files:
             raise ValueError(f"file={file!r}: a file of the world is wanted: world.file(name, pages)")
@@ -180,6 +183,14 @@ class LiveProcess:
         if prot not in range(4):
             raise ValueError(f"prot={prot!r}: a sum of PROT_READ (1) and PROT_WRITE (2)")
         return int(self.ask("mprotect", start, end - start, prot))
+
+    def madvise(self, pages: Pages, advice: int) -> int:
+        """As in the model: 0 for what is so anyhow. A live process has no huge pages: they are switched off for it.
+        Raises NotModelled for MADV_HUGEPAGE and MADV_MERGEABLE.
+        """
+        range_of(pages, "pages")
+        check_advice(advice)
+        return 0
 
     def mlock(self, pages: Pages) -> int:
         """Lock neighbouring pages in memory; all of them are faulted in. 0, -ENOMEM or -EPERM (RLIMIT_MEMLOCK)."""

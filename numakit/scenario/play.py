@@ -10,6 +10,7 @@ from numakit.explain.causes import KERNEL_NAMES
 from numakit.explain.causes.span import nearest
 from numakit.explain.number import SPANS, running_kernel
 from numakit.facade.machine import Machine
+from numakit.facade.unmodelled import NotModelled
 from numakit.kernels import KERNELS, Kernel, kernel_named
 from numakit.live import CannotTry, World
 from numakit.scenario.file import ScenarioFile, folder_of, in_file
@@ -44,7 +45,7 @@ def play(file: ScenarioFile, name: str, world: Machine | World, where: str, kern
     try:
         with folder_of(file.path):
             file.scenarios[name](recorder.world)
-    except CannotTry as reason:
+    except (CannotTry, NotModelled) as reason:
         end, why = "cannot", str(reason)
     except KernelStopped as reason:
         end, why = "bug", str(reason)
