@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from numakit.explain.causes import cure
+from numakit.explain.causes.move_pages import EARLIER_MOVED
 from numakit.explain.entries import Facts, listed
 from numakit.machine.verdicts import Verdict
 
@@ -36,11 +37,16 @@ def _bad_flags(fact: Facts) -> str:
 
 def _unreadable(array: str) -> Callable[[Facts], str]:
     return lambda fact: (
-        f"{array}[{fact['entry']}] lies at {fact['address']:#x}, where the caller cannot read. The arrays are "
-        "copied in before "
-        "any page is moved, so nothing was moved and status[] was not written. Check the address of the array and "
-        "nr_pages."
+        f"{array}[{fact['entry']}] lies at {fact['address']:#x}, where the caller cannot read. {_before('The arrays are copied in', fact)} "
+        "Check the address of the array and nr_pages."
     )
+
+
+def _before(all_first: str, fact: Facts) -> str:
+    """What has happened to the entries before the one that ended the call."""
+    if "lazily" in fact:
+        return f"This kernel does not look at all entries first. {EARLIER_MOVED}"
+    return f"{all_first} before any page is moved: nothing was moved and status[] was not written."
 
 
 def _status_unwritable(fact: Facts) -> str:
@@ -59,6 +65,13 @@ def _ok(fact: Facts) -> str:
             if fact["queued"]
             else "No page had to be moved; status[] says why, for each entry."
         )
+    if "uncounted" in fact and not fact["queued"]:
+        return "The call went through to its end, and no page was queued for moving; status[] says why, for each entry."
+    if "uncounted" in fact:
+        return (
+            f"The call went through to its end: {fact['queued']} pages were queued for moving, and {fact['uncounted']} of them stayed. These "
+            "kernels (2.6.29 to 4.16) do not return that number: look at each element of status[]."
+        )
     if not fact["queued"]:
         return (
             "The call went through, but no page was queued for moving: what would have had to move was busy when it was "
@@ -71,6 +84,11 @@ def _ok(fact: Facts) -> str:
 
 
 def _full(fact: Facts) -> str:
+    if "chunk" in fact:
+        return (
+            f"A target node had no free frame for a page of the chunk, entries {fact['chunk'][0]} to {fact['chunk'][1] - 1}. The call ended "
+            "there; earlier chunks have moved and have their statuses, this one has none, whatever moved of it."
+        )
     if "node" in fact:
         return (
             f"Node {fact['node']} had no free frame for a page of the batch, entries {fact['entries'][0]} to {fact['entries'][1] - 1}. The "
@@ -129,13 +147,13 @@ RETURNS: dict[str, Callable[[Facts], str]] = {
     "nodes-unreadable": _unreadable("nodes"),
     "offline": lambda fact: (
         f"nodes[{fact['entry']}] is {fact['node']}, which is no online node of this machine "
-        f"({online(fact['online'])}). "
-        "All nodes are checked before any page is moved: nothing was moved and status[] was not written."
+        f"({online(fact['online'])}). {_before('All nodes are checked', fact)}"
+        if fact["node"] not in fact["online"]
+        else f"nodes[{fact['entry']}] is {fact['node']}, which has no memory. {_before('All nodes are checked', fact)}"
     ),
     "cpuset": lambda fact: (
         f"nodes[{fact['entry']}] is {fact['node']}, which the cpuset of {fact['target']} does not allow (it allows "
-        f"{listed(fact['mems'])}). "
-        "All nodes are checked before any page is moved: nothing was moved and status[] was not written."
+        f"{listed(fact['mems'])}). {_before('All nodes are checked', fact)}"
     ),
     "status-unwritable": _status_unwritable,
     "full": _full,

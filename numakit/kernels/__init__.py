@@ -35,6 +35,8 @@ class Kernel:
     busy_is_an_answer: bool = True  #: a call whose entries all were busy returns 0; else -ENOENT: nothing to move
     returns_what_stayed: bool = False  #: move_pages() returns how many pages did not move
     node_ids_are_checked: bool = True  #: an id outside the node mask is -ENODEV (since 2.6.33: CVE-2010-0415)
+    targets_have_memory: bool = False  #: a target node without memory is -ENODEV, as an offline one (since 2.6.24)
+    checks_all_first: bool = True  #: all entries are checked before any page moves; else part by part (since 2.6.29)
     failed_write_locks_again: bool = True  #: the page is locked again after a failed write, else a BUG (until 2.6.28)
     untouched_status: int = -ENOENT  #: what anonymous memory that nobody touched gets; from 4.3 to 6.11 -EFAULT
     locked_areas_left_out: bool = True  #: migrate_pages(2), mbind() and cpusets pass areas over that are VM_LOCKED
@@ -97,6 +99,23 @@ LINUX_2_6_18 = replace(
     source="mm/migrate.c of Linux 2.6.18, September 2006",
     mlocked_stay=False,
 )
+LINUX_2_6_29 = replace(
+    LINUX_2_6_18,
+    name="2.6.29",
+    title="Linux 2.6.29",
+    source="mm/migrate.c of Linux 2.6.29, March 2009",
+    busy_is_an_answer=True,
+    returns_what_stayed=False,
+    targets_have_memory=True,
+    checks_all_first=False,
+    failed_write_locks_again=True,
+    locked_areas_left_out=False,
+    top_cpuset_is_fixed=True,
+    cpusets_may_be_empty=True,
+    functions=MappingProxyType(
+        {"sys_move_pages": "sys_move_pages_in_chunks", "new_page_node": "new_page_node_of_chunk"}
+    ),
+)
 LINUX_6_1 = Kernel(
     "6.1",
     "Linux 6.1",
@@ -122,6 +141,8 @@ LINUX_6_1 = Kernel(
     shared_by_mm=False,
     no_memory_ends_call=True,
     returns_what_stayed=True,
+    targets_have_memory=True,
+    checks_all_first=False,
     functions=MappingProxyType(
         {
             "sys_move_pages": "kernel_move_pages",
@@ -158,7 +179,7 @@ LINUX_6_12 = replace(
     ),
 )
 
-ALL_KERNELS = (SEED, COMMIT_742755A, LINUX_2_6_18, LINUX_6_1, LINUX_6_12)
+ALL_KERNELS = (SEED, COMMIT_742755A, LINUX_2_6_18, LINUX_2_6_29, LINUX_6_1, LINUX_6_12)
 KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel in ALL_KERNELS})
 
 

@@ -36,11 +36,18 @@ def alloc_page_on(m: MachineState, node: int) -> int | None:
 
 
 def alloc_pages_node(m: MachineState, node: int) -> int | None:
-    """A frame for the acting task on ``node`` and no other (__GFP_THISNODE); None if its cpuset forbids it or it is
-    full. Kernels until 2.6.18 then take the next node of its zonelist.
+    """A frame for the acting task on ``node`` and no other, or, where the kernel falls back, on the next node of its
+    zonelist. None if there is none.
     """
     if not m.kernel.this_node_only:
         return alloc_pages(m, m.zonelists[node])
+    return alloc_pages_this_node(m, node)
+
+
+def alloc_pages_this_node(m: MachineState, node: int) -> int | None:
+    """A frame for the acting task on ``node`` and no other (__GFP_THISNODE); None if its cpuset forbids it or it is
+    full.
+    """
     allowed = mems_allowed(m)
     if allowed is not None and node not in allowed:
         return None

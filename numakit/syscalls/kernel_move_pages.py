@@ -41,6 +41,7 @@ from numakit.syscalls.move_pages import (
     CallRecord,
     PageToNode,
     element,
+    lazily,
     look_up,
     new_page_for_entry,
     not_isolated,
@@ -217,16 +218,16 @@ def fetch_entry(
     """
     address = yield from get_user(m, answers.caller.mm, pages, i)
     if address is None:
-        return because(m, -EFAULT, "pages-unreadable", entry=i, address=element(pages, i))
+        return because(m, -EFAULT, "pages-unreadable", entry=i, address=element(pages, i), **lazily(m))
     node = yield from get_user(m, answers.caller.mm, nodes, i)
     if node is None:
-        return because(m, -EFAULT, "nodes-unreadable", entry=i, address=element(nodes, i))
+        return because(m, -EFAULT, "nodes-unreadable", entry=i, address=element(nodes, i), **lazily(m))
     if not (0 <= node < MAX_NUMNODES and node in m.row and m.frames_of(node)):
-        return because(m, -ENODEV, "offline", entry=i, node=node, online=m.node_ids)
+        return because(m, -ENODEV, "offline", entry=i, node=node, online=m.node_ids, **lazily(m))
     mems = cpuset_mems_allowed(m, target.pid)
     if node not in mems:
         names = {"target": process_name(m, target.pid), "mems": mems}
-        return because(m, -EACCES, "cpuset", entry=i, node=node, **names)
+        return because(m, -EACCES, "cpuset", entry=i, node=node, **names, **lazily(m))
     return PageToNode(i, address, node)
 
 
@@ -291,7 +292,7 @@ def move_pages_and_store_status(
 @kernel_function
 def alloc_migration_target(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
     """The new_page_t since 4.17: a batch has one node, so nobody has to look for the entry of a page."""
-    return new_page_for_entry(m, page, private, result)
+    return new_page_for_entry(m, page, private, result, True)
 
 
 @kernel_function
@@ -305,7 +306,7 @@ def do_pages_stat_in_chunks(m: MachineState, mm: int, nr_pages: int, pages: Argu
         for i in chunk:
             address = yield from get_user(m, answers.caller.mm, pages, i)
             if address is None:
-                return because(m, -EFAULT, "pages-unreadable", entry=i, address=element(pages, i))
+                return because(m, -EFAULT, "pages-unreadable", entry=i, address=element(pages, i), **lazily(m))
             entries.append(PageToNode(i, address, None))
         statuses = []
         yield from down_read(m, mm)

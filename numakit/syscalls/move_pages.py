@@ -31,7 +31,7 @@ from numakit.fork import mmput
 from numakit.kernels.functions import kernel_function
 from numakit.machine.bug import hit_bug
 from numakit.machine.cpuset import cpuset_mems_allowed
-from numakit.machine.frames import alloc_pages_node, get_page, mems_allowed, put_page
+from numakit.machine.frames import alloc_pages_node, alloc_pages_this_node, get_page, mems_allowed, put_page
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.lru import isolate_lru_page, lru_add_drain_all
 from numakit.machine.mempolicy import cpuset_update_task_memory_state
@@ -143,6 +143,19 @@ def check_call(m: MachineState, caller: TaskStruct, pid: int, nr_pages: int, fla
     """Checks 1 to 8: everything that is looked at before the caller's arrays are read. 0 or the errno of the first
     that holds.
     """
+    rc = check_process(m, caller, pid, flags)
+    if rc:
+        return rc
+    if nr_pages >= ULONG_MAX // PAGE_TO_NODE_SIZE - 1:
+        return because(m, -E2BIG, "too-many", nr_pages=nr_pages, limit=ULONG_MAX // PAGE_TO_NODE_SIZE - 1)
+    wanted, free = (nr_pages + 1) * PAGE_TO_NODE_SIZE, sum(map(m.nr_free, m.node_ids)) * PAGE_SIZE
+    if wanted > free:  # the array is only compared with what is free: it takes no frames here
+        return because(m, -ENOMEM, "no-array", nr_pages=nr_pages, wanted=wanted, free=free)
+    return 0
+
+
+def check_process(m: MachineState, caller: TaskStruct, pid: int, flags: int) -> int:
+    """Checks 1 to 5: the flags, and whether the caller may touch the process. 0 or the errno of the first."""
     unknown = flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)
     if unknown:
         return because(m, -EINVAL, "bad-flags", unknown=unknown)
@@ -153,14 +166,7 @@ def check_call(m: MachineState, caller: TaskStruct, pid: int, nr_pages: int, fla
         return because(m, -ESRCH, "no-process", pid=pid)
     if not target.mm:
         return because(m, -EINVAL, "kthread", target=process_name(m, target.pid))
-    if check_same_user(m, caller, target):
-        return -EPERM
-    if nr_pages >= ULONG_MAX // PAGE_TO_NODE_SIZE - 1:
-        return because(m, -E2BIG, "too-many", nr_pages=nr_pages, limit=ULONG_MAX // PAGE_TO_NODE_SIZE - 1)
-    wanted, free = (nr_pages + 1) * PAGE_TO_NODE_SIZE, sum(map(m.nr_free, m.node_ids)) * PAGE_SIZE
-    if wanted > free:  # the array is only compared with what is free: it takes no frames here
-        return because(m, -ENOMEM, "no-array", nr_pages=nr_pages, wanted=wanted, free=free)
-    return 0
+    return -EPERM if check_same_user(m, caller, target) else 0
 
 
 @kernel_function
@@ -179,30 +185,47 @@ def fetch_entries(
     task_nodes = cpuset_mems_allowed(m, target.pid)
     entries = []
     for i in range(nr_pages):
-        address = yield from get_user(m, caller.mm, pages, i)
-        if address is None:
-            return because(m, -EFAULT, "pages-unreadable", entry=i, address=element(pages, i))
-        node = None
-        if nodes is not None:
-            node = yield from get_user(m, caller.mm, nodes, i)
-            if node is None:
-                return because(m, -EFAULT, "nodes-unreadable", entry=i, address=element(nodes, i))
-            if not 0 <= node < MAX_NUMNODES and not m.kernel.node_ids_are_checked:
-                hit_bug(m, f"node_online({node}) reads outside the node mask, which has {MAX_NUMNODES} bits")
-            if not (0 <= node < MAX_NUMNODES and node in m.row):
-                return because(m, -ENODEV, "offline", entry=i, node=node, online=m.node_ids)
-            if node not in task_nodes:
-                return because(
-                    m,
-                    -EACCES,
-                    "cpuset",
-                    entry=i,
-                    node=node,
-                    target=process_name(m, target.pid),
-                    mems=task_nodes,
-                )
-        entries.append(PageToNode(i, address, node))
+        entry = yield from fetch_entry_of_2006(m, caller, target, task_nodes, i, pages, nodes)
+        if isinstance(entry, int):
+            return entry
+        entries.append(entry)
     return entries
+
+
+def fetch_entry_of_2006(
+    m: MachineState,
+    caller: TaskStruct,
+    target: TaskStruct,
+    task_nodes: tuple[int, ...],
+    i: int,
+    pages: Argument,
+    nodes: Argument | None,
+) -> Steps[PageToNode | int]:
+    """Checks 9 to 12 of entry ``i``. The entry, or the errno of the first that holds. ``task_nodes``: what the target's
+    cpuset allowed when the call began.
+    """
+    address = yield from get_user(m, caller.mm, pages, i)
+    if address is None:
+        return because(m, -EFAULT, "pages-unreadable", entry=i, address=element(pages, i), **lazily(m))
+    if nodes is None:
+        return PageToNode(i, address, None)
+    node = yield from get_user(m, caller.mm, nodes, i)
+    if node is None:
+        return because(m, -EFAULT, "nodes-unreadable", entry=i, address=element(nodes, i), **lazily(m))
+    if not 0 <= node < MAX_NUMNODES and not m.kernel.node_ids_are_checked:
+        hit_bug(m, f"node_online({node}) reads outside the node mask, which has {MAX_NUMNODES} bits")
+    exists = 0 <= node < MAX_NUMNODES and node in m.row
+    if not exists or (m.kernel.targets_have_memory and not m.frames_of(node)):
+        return because(m, -ENODEV, "offline", entry=i, node=node, online=m.node_ids, **lazily(m))
+    if node not in task_nodes:
+        names = {"target": process_name(m, target.pid), "mems": task_nodes}
+        return because(m, -EACCES, "cpuset", entry=i, node=node, **names, **lazily(m))
+    return PageToNode(i, address, node)
+
+
+def lazily(m: MachineState) -> dict[str, bool]:
+    """The fact that entries before a bad one may have been moved already, where it is one."""
+    return {} if m.kernel.checks_all_first else {"lazily": True}
 
 
 def element(array: Argument, i: int) -> int:
@@ -364,16 +387,20 @@ def new_page_node(m: MachineState, page: int, private: Any, result: ResultPointe
     get a page where it says.
     """
     m.costs.scanned += private[0][page].entry + 1
-    return new_page_for_entry(m, page, private, result)
+    return new_page_for_entry(m, page, private, result, m.kernel.this_node_only)
 
 
-def new_page_for_entry(m: MachineState, page: int, private: Any, result: ResultPointer) -> int | None:
-    """A page on the node that the entry asked for, and, in most kernels, no other; result points to its status."""
+def new_page_for_entry(
+    m: MachineState, page: int, private: Any, result: ResultPointer, this_node_only: bool
+) -> int | None:
+    """A page on the node that the entry asked for, and perhaps no other; result points to its status."""
     entry_of, outcome = private
     entry = entry_of[page]
     result.point_to(outcome, entry.entry)
-    newpage = alloc_pages_node(m, entry.node)
-    if newpage is None and m.kernel.this_node_only:
+    if not this_node_only:
+        return alloc_pages_node(m, entry.node)
+    newpage = alloc_pages_this_node(m, entry.node)
+    if newpage is None:
         allowed = mems_allowed(m)
         forbidden = allowed is not None and entry.node not in allowed
         decide_page(

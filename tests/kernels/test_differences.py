@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import networkx as nx
 import pytest
 
-from numakit import MPOL_MF_MOVE_ALL, PAGE_SIZE
+from numakit import MPOL_MF_MOVE_ALL, PAGE_SIZE, Machine, Topology
 from numakit.abi import E2BIG, EACCES, EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, EPERM
 from numakit.kernels import KERNELS
+from numakit.syscalls.move_pages_in_chunks import CHUNK
 from tests.kernels.small_world import FRAMES, SmallWorld, small_world
 
 Answer = tuple[int | None, Sequence[int | None]]
-KERNEL_NAMES = ("seed", "742755a", "2.6.18", "6.1", "6.12")
+KERNEL_NAMES = ("seed", "742755a", "2.6.18", "2.6.29", "6.1", "6.12")
 
 
 class Difference(NamedTuple):
@@ -148,6 +150,18 @@ def offline_node(world: SmallWorld) -> Answer:
     return moved(world, list(world.area[0:2]), [1, 7])
 
 
+def offline_node_in_the_second_chunk(world: SmallWorld) -> Answer:
+    """A bad node behind so many entries as 2.6.29 takes at once, and one more; all others are where they should be."""
+    entries = CHUNK + 2
+    return moved(world, [world.area[0]] * entries, [0] * (entries - 1) + [7])
+
+
+def pinned_in_the_first_chunk(world: SmallWorld) -> Answer:
+    """A page that cannot move, and then a chunk and more of pages that are where they should be."""
+    world.shell.vmsplice(world.area[1])
+    return moved(world, [world.area[1], *[world.area[0]] * CHUNK], [1] + [0] * CHUNK)
+
+
 def dirty_page_whose_write_fails(world: SmallWorld) -> Answer:
     """The file system has no migration function, and its writepage fails."""
     area = world.shell.mmap(1, shared=True, file=world.machine.file("log", 1, "faulty"))
@@ -188,36 +202,58 @@ def too_many_pages(world: SmallWorld) -> Answer:
 W = None  # not written
 
 
-def in_order(seed: Answer, of_2006: Answer, now: Answer) -> tuple[Answer, ...]:
+def in_order(seed: Answer, of_2006: Answer, of_2009: Answer, now: Answer) -> tuple[Answer, ...]:
     """The answers where the two kernels of 2006 agree, and the two of today do."""
-    return (seed, of_2006, of_2006, now, now)
+    return (seed, of_2006, of_2006, of_2009, now, now)
 
+
+def since_2009(seed: Answer, of_2006: Answer, now: Answer) -> tuple[Answer, ...]:
+    """The answers where 2.6.29 says what the kernels of today say."""
+    return in_order(seed, of_2006, now, now)
+
+
+def since_today(seed: Answer, until_2009: Answer, now: Answer) -> tuple[Answer, ...]:
+    """The answers where 2.6.29 says what the kernels of 2006 said."""
+    return in_order(seed, until_2009, until_2009, now)
+
+
+ABSENT, FAULT = (0, [-ENOENT, 1]), (0, [-EFAULT, 1])
+THERE = [0] * CHUNK
 
 DIFFERENCES = (
-    Difference("zero page", zero_page, in_order((0, [-EFAULT, 1]), (0, [-ENOENT, 1]), (0, [-EFAULT, 1]))),
-    Difference("hole below", hole_below_an_area, in_order((0, [-EFAULT, 1]), (0, [-ENOENT, 1]), (0, [-EFAULT, 1]))),
-    Difference("hole above all areas", hole_above_all_areas, ((0, [-EFAULT, 1]),) * 5),
-    Difference("never touched", never_touched, (*[(0, [-ENOENT, 1])] * 3, (0, [-EFAULT, 1]), (0, [-ENOENT, 1]))),
-    Difference("pinned", pinned, in_order((0, [1, -EBUSY, 1]), (1, [1, -EAGAIN, 1]), (1, [W, W, W]))),
-    Difference("full node", full_node, in_order((0, [-ENOMEM] * 2), (0, [1, 1]), (-ENOMEM, [W, W]))),
-    Difference("all full", all_full, in_order((0, [1, -ENOMEM, -ENOMEM]), (-ENOMEM, [W] * 3), (-ENOMEM, [W] * 3))),
-    Difference("mlocked", mlocked, ((0, [-EPERM]), (1, [-EPERM]), (0, [1]), (0, [1]), (0, [1]))),
-    Difference("mapped twice", mapped_twice_by_one_process, in_order((0, [1]), (-ENOENT, [W]), (0, [-EACCES]))),
-    Difference("shared by two", shared_by_two, in_order((-ENOENT, [W]), (-ENOENT, [W]), (0, [-EACCES]))),
-    Difference("busy at isolation", busy_at_isolation, in_order((0, [-EBUSY]), (-ENOENT, [W]), (0, [-EBUSY]))),
-    Difference("nothing to move", nothing_to_move, in_order((-ENOENT, [W]), (-ENOENT, [W]), (0, [0]))),
-    Difference("empty list", empty_list, in_order((-ENOENT, []), (-ENOENT, []), (0, []))),
-    Difference("duplicate", duplicate, ((0, [1, -EBUSY]),) * 5),
-    Difference("two targets", duplicate_with_two_targets, in_order((0, [1, -EBUSY]), (0, [1, -EBUSY]), (0, [1, 2]))),
-    Difference("first match", first_match, in_order((0, [0, 1]), (0, [0, 0]), (0, [0, 1]))),
-    Difference("negative node", negative_node, in_order((-ENODEV, [W, W]), (None, [W, W]), (-ENODEV, [1, W]))),
-    Difference("node beyond the mask", node_beyond_the_mask, in_order((-ENODEV, [W]), (None, [W]), (-ENODEV, [W]))),
-    Difference("offline node", offline_node, in_order((-ENODEV, [W, W]), (-ENODEV, [W, W]), (-ENODEV, [1, W]))),
-    Difference("a write that fails", dirty_page_whose_write_fails, in_order((0, [-EIO]), (None, [W]), (1, [W]))),
-    Difference("no writepage", dirty_page_without_writepage, in_order((0, [-EINVAL]), (1, [-EINVAL]), (1, [W]))),
-    Difference("kernel thread", kernel_thread_of_another_user, in_order((-EINVAL, [W]), (-EINVAL, [W]), (-EPERM, [W]))),
-    Difference("setuid program", setuid_program_of_the_same_user, in_order((0, [1]), (0, [1]), (-EPERM, [W]))),
-    Difference("too many pages", too_many_pages, in_order((-E2BIG, [W]), (-E2BIG, [W]), (-EFAULT, [0]))),
+    Difference("zero page", zero_page, since_today(FAULT, ABSENT, FAULT)),
+    Difference("hole below", hole_below_an_area, since_today(FAULT, ABSENT, FAULT)),
+    Difference("hole above all areas", hole_above_all_areas, (FAULT,) * 6),
+    Difference("never touched", never_touched, (ABSENT, ABSENT, ABSENT, ABSENT, FAULT, ABSENT)),
+    Difference("pinned", pinned, in_order(
+        (0, [1, -EBUSY, 1]), (1, [1, -EAGAIN, 1]), (0, [1, -EAGAIN, 1]), (1, [W, W, W]))),
+    Difference("full node", full_node, since_2009((0, [-ENOMEM] * 2), (0, [1, 1]), (-ENOMEM, [W, W]))),
+    Difference("all full", all_full, since_2009((0, [1, -ENOMEM, -ENOMEM]), (-ENOMEM, [W] * 3), (-ENOMEM, [W] * 3))),
+    Difference("mlocked", mlocked, ((0, [-EPERM]), (1, [-EPERM]), (0, [1]), (0, [1]), (0, [1]), (0, [1]))),
+    Difference("mapped twice", mapped_twice_by_one_process, since_2009((0, [1]), (-ENOENT, [W]), (0, [-EACCES]))),
+    Difference("shared by two", shared_by_two, since_2009((-ENOENT, [W]), (-ENOENT, [W]), (0, [-EACCES]))),
+    Difference("busy at isolation", busy_at_isolation, since_2009((0, [-EBUSY]), (-ENOENT, [W]), (0, [-EBUSY]))),
+    Difference("nothing to move", nothing_to_move, since_2009((-ENOENT, [W]), (-ENOENT, [W]), (0, [0]))),
+    Difference("empty list", empty_list, since_2009((-ENOENT, []), (-ENOENT, []), (0, []))),
+    Difference("duplicate", duplicate, ((0, [1, -EBUSY]),) * 6),
+    Difference("two targets", duplicate_with_two_targets, since_today((0, [1, -EBUSY]), (0, [1, -EBUSY]), (0, [1, 2]))),
+    Difference("first match", first_match, since_today((0, [0, 1]), (0, [0, 0]), (0, [0, 1]))),
+    Difference("negative node", negative_node, since_today((-ENODEV, [W, W]), (None, [W, W]), (-ENODEV, [1, W]))),
+    Difference("node beyond the mask", node_beyond_the_mask, since_today((-ENODEV, [W]), (None, [W]), (-ENODEV, [W]))),
+    Difference("offline node", offline_node, since_today((-ENODEV, [W, W]), (-ENODEV, [W, W]), (-ENODEV, [1, W]))),
+    Difference("offline in the second chunk", offline_node_in_the_second_chunk, in_order(
+        (-ENODEV, [W] * (CHUNK + 2)), (-ENODEV, [W] * (CHUNK + 2)),
+        (-ENODEV, [*THERE, W, W]), (-ENODEV, [*THERE, 0, W]))),
+    Difference("pinned in the first chunk", pinned_in_the_first_chunk, in_order(
+        (0, [-EBUSY, *THERE]), (1, [-EAGAIN, *THERE]), (0, [-EAGAIN, *THERE]), (CHUNK + 1, [W] * (CHUNK + 1)))),
+    Difference("a write that fails", dirty_page_whose_write_fails, in_order(
+        (0, [-EIO]), (None, [W]), (0, [-EIO]), (1, [W]))),
+    Difference("no writepage", dirty_page_without_writepage, in_order(
+        (0, [-EINVAL]), (1, [-EINVAL]), (0, [-EINVAL]), (1, [W]))),
+    Difference("kernel thread", kernel_thread_of_another_user, since_today(
+        (-EINVAL, [W]), (-EINVAL, [W]), (-EPERM, [W]))),
+    Difference("setuid program", setuid_program_of_the_same_user, since_today((0, [1]), (0, [1]), (-EPERM, [W]))),
+    Difference("too many pages", too_many_pages, since_2009((-E2BIG, [W]), (-E2BIG, [W]), (-EFAULT, [0]))),
 )  # fmt: skip
 
 
@@ -280,6 +316,40 @@ def test_the_quadratic_scan_is_counted_on_every_kernel_of_2006() -> None:
     for kernel in ("seed", "742755a", "2.6.18"):
         world = small_world(kernel)
         assert world.shell.move_pages(0, world.area, [1] * 4).costs.scanned == 1 + 2 + 3 + 4
+
+
+def test_a_chunk_cures_the_quadratic_scan_and_batches_need_none() -> None:
+    """From 2.6.29 on the search begins anew with every chunk; since 4.17 the node is that of the whole batch."""
+    looks = {}
+    for kernel in ("2.6.18", "2.6.29", "6.12"):
+        machine = Machine(Topology.preset("two-sockets"), kernel)
+        shell = machine.spawn("shell", node=0)
+        area = shell.mmap(2 * CHUNK + 1)
+        shell.write(area)
+        result = shell.move_pages(0, area, [1] * len(area))
+        assert (result.ret, set(result.status)) == (0, {1})
+        looks[kernel] = result.costs.scanned
+    n = 2 * CHUNK + 1
+    assert looks == {"2.6.18": n * (n + 1) // 2, "2.6.29": CHUNK * (CHUNK + 1) + 1, "6.12": 0}
+
+
+def test_a_page_of_entries_is_a_chunk() -> None:
+    """169 entries of 24 bytes and the mark behind them fill 4096 bytes."""
+    assert CHUNK == 169
+
+
+@pytest.mark.parametrize(("kernel", "ret"), [("2.6.18", 0), ("2.6.29", -ENODEV), ("6.12", -ENODEV)])
+def test_a_node_without_memory_is_no_target_since_2_6_24(kernel: str, ret: int) -> None:
+    """Before, the page goes to the next node of its zonelist."""
+    graph: nx.DiGraph[int] = nx.DiGraph(name="one without memory")
+    for node, memory in enumerate((FRAMES * PAGE_SIZE, 0)):
+        graph.add_node(node, memory=memory, cpus=(node,))
+    graph.add_edges_from(((0, 1), (1, 0)), distance=20)
+    topology = Topology.from_networkx(graph)
+    shell = Machine(topology, kernel).spawn("shell", node=0)
+    area = shell.mmap(1)
+    shell.write(area)
+    assert shell.move_pages(0, area, [1]).ret == ret
 
 
 def test_frames_are_enough() -> None:
