@@ -47,7 +47,7 @@ def copy_course(folder: Path) -> Path:
     return folder
 
 
-def nbgrader(course: Path, *arguments: str) -> str:
+def nbgrader(course: Path, *arguments: str, seconds: int = SECONDS) -> str:
     """Run a command of nbgrader in the course folder; what it printed. Raises if it fails or takes too long.
 
     nbgrader itself starts `alembic` by name, so the folder of this Python's commands comes first.
@@ -57,7 +57,7 @@ def nbgrader(course: Path, *arguments: str) -> str:
     private |= {"PATH": beside, "IPYTHONDIR": str(course / ".ipython"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "nbgrader", *arguments]
     run = subprocess.run(
-        command, cwd=course, env={**os.environ, **private}, timeout=SECONDS, check=False, capture_output=True, text=True
+        command, cwd=course, env={**os.environ, **private}, timeout=seconds, check=False, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout + run.stderr
@@ -79,7 +79,7 @@ def grade(
     """Hand in for each student, grade them all at once (with settings beyond those of the course): their points."""
     for student, edit in submissions.items():
         hand_in(course, student, edit, exercise)
-    nbgrader(course, "autograde", exercise.assignment, *settings)
+    nbgrader(course, "autograde", exercise.assignment, *settings, seconds=SECONDS + 20 * len(submissions))
     return {student: marks(course, student, exercise) for student in submissions}
 
 

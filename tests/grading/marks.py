@@ -64,7 +64,7 @@ class Marks:
 
     marking: ClassVar[Marking]
 
-    @pytest.mark.timeout(300)  # it grades half a dozen submissions, each in a kernel of its own
+    @pytest.mark.timeout(400)  # it grades half a dozen submissions, each in a kernel of its own
     def test_each_submission_gets_what_it_deserves(self, new_course: Callable[[], Path]) -> None:
         """Full marks however it is written, nothing for the untouched version, and for mistakes what is right in them;
         the feedback says in words what was wrong.
