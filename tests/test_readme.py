@@ -132,7 +132,8 @@ def course_table() -> list[tuple[str, str, str]]:
 def test_table_of_the_course_has_each_notebook_and_exercise() -> None:
     """In order; an exercise stands beside the notebook that it says it belongs to, with its title and minutes."""
     table = course_table()
-    assert [name for name, _, _ in table] == [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    lessons = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    assert [name for name, _, _ in table] == [path.stem for path in lessons]
     lecturers = (ROOT / "exercises" / "README.md").read_text(encoding="utf-8")
     told = {(name, told) for name, _, exercises in table for told in re.findall(r"\*[^*]+\* \(\d+\)", exercises)}
     rows = re.findall(r"^\| `([\w-]+)/([\w-]+)` \| `([\w-]+)` \| (\d+) \|", lecturers, re.MULTILINE)
@@ -152,6 +153,16 @@ def test_minutes_of_the_table_are_those_that_the_notebook_promises(name: str, pr
     assert minutes[name] == promise.replace("ninety", "90").removesuffix(" minutes")
 
 
+def test_index_of_the_course_has_the_rows_of_the_readme() -> None:
+    """The same notebooks in the same order, with the same minutes and exercises; what one needs stands above it."""
+    path = next(cell for cell in nbformat.read(ROOT / "notebooks" / "index.ipynb", 4).cells if cell.id == "path")
+    row = r"^\| \[([\w-]+)\]\(\1\.ipynb\) \|[^|]+\| (\d+) \|([^|]*)\|([^|]*)\|$"
+    rows = re.findall(row, path.source, re.MULTILINE)
+    assert [(name, minutes, exercise) for name, minutes, _, exercise in rows] == course_table()
+    for place, (_, _, needs, _) in enumerate(rows):
+        assert set(re.findall(r"\d\d", needs)) <= {name[:2] for name, *_ in rows[:place]}
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_name_only_notebooks_that_exist(path: Path) -> None:
     """`04-inside-migrate-pages`: no promise of one that was never written."""
@@ -167,7 +178,7 @@ def test_changelog_counts_right() -> None:
     assert f"{NUMBERS[len(Topology.presets())]} presets" in text
     assert f"{NUMBERS[len(Topology.dumps())].capitalize()} dumps" in text
     assert f"one of {NUMBERS[len(ready)]} ready ones" in text
-    assert f"{NUMBERS[len(list((ROOT / 'notebooks').glob('*.ipynb')))]} notebooks" in text
+    assert f"{NUMBERS[len(list((ROOT / 'notebooks').glob('[0-9]*.ipynb')))]} notebooks" in text
     assert f"{NUMBERS[len(list((ROOT / 'exercises' / 'source').glob('*/*.ipynb')))]} exercises" in text
 
 
