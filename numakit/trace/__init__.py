@@ -7,7 +7,17 @@
 >>> stayed = replay(machine, trace)
 """
 
-from numakit.trace.policies import POLICIES, Hysteresis, Interleave, NextTouch, Profiler, Stay, Tiering
+from numakit.trace.policies import (
+    POLICIES,
+    Hysteresis,
+    Interleave,
+    NextTouch,
+    Profiler,
+    Stay,
+    Tiering,
+    counts_by_node,
+    homes_seen,
+)
 from numakit.trace.readers import TraceError, read_csv, read_perf_script
 from numakit.trace.replay import Epoch, EpochCount, OutOfMemory, Policy, Prices, Replayed, replay
 from numakit.trace.trace import Trace, TracedArea, interwoven, joined
@@ -31,6 +41,8 @@ __all__ = [
     "Trace",
     "TraceError",
     "TracedArea",
+    "counts_by_node",
+    "homes_seen",
     "interwoven",
     "joined",
     "moving_phases",

@@ -267,6 +267,13 @@ def replay(
     return _Replay(machine, trace, policy, epoch, prices or Prices()).run()
 
 
+def name_of(policy: Policy) -> str:
+    """What a policy calls itself; the name of its class if it has no word of its own."""
+    kind = type(policy)
+    says = kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
+    return str(policy) if says else kind.__name__
+
+
 class OutOfMemory(RuntimeError):
     """A page of the trace could not be faulted in. ``so_far`` is the replay until then."""
 
@@ -291,7 +298,7 @@ class _Replay:
         self._map(areas)
         self.page = self._page_numbers(areas)
         self.where = np.full(len(self.address), NOWHERE, dtype=np.int64)
-        self.name = "stay" if policy is None else str(policy)
+        self.name = "stay" if policy is None else name_of(policy)
         self.decide = policy.begin(self.processes) if policy else None
         self.ns = prices.matrix(machine)
 

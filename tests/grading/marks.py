@@ -31,7 +31,8 @@ class Marking:
     def source(self) -> nbformat.NotebookNode:
         """The notebook with solution and hidden tests."""
         folder = ROOT / "exercises" / "source" / self.exercise.assignment
-        return nbformat.read(folder / f"{self.exercise.notebook}.ipynb", 4)
+        notebook: nbformat.NotebookNode = nbformat.read(folder / f"{self.exercise.notebook}.ipynb", 4)
+        return notebook
 
     @property
     def reference(self) -> dict[str, str]:

@@ -44,7 +44,7 @@ FOUND = {
 def test_random_calls_keep_every_promise(kernel: str) -> None:
     """Contents, counts, locks, cpusets, the way back and the replay; and the call's own word, if nobody meddled."""
     seen: Counter[str] = Counter()
-    for random_seed in range(list(KERNELS).index(kernel), WORLDS * len(KERNELS), len(KERNELS)):
+    for random_seed in range(WORLDS):  # the same for every kernel: one that is added changes none of the others
         try:
             play(scenario(random_seed), KERNELS[kernel], seen)
         except (Exception, Stuck) as error:
