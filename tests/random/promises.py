@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from numakit import MPOL_BIND, MPOL_PREFERRED, PAGE_SIZE, Machine
 from numakit.abi import EIO, MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
 from numakit.facade.interference import Interference
+from numakit.kernels import Kernel
 from numakit.machine.mempolicy import Mempolicy, has_shared_policy
 from numakit.machine.process import TaskStruct
 from numakit.syscalls.mempolicy import policy_of_area
@@ -151,7 +152,7 @@ def see_cpuset_changed(number: int, pids: set[int], before: Snapshot, after: Sna
             continue
         old, new = before.mems[before.tasks[pid].cpuset], after.mems[number]
         if not there.shared_policy:
-            expected = rebound(there.policy, old, new)
+            expected = rebound(there.policy, old, new, before.kernel)
             assert now.policy == expected, f"{pid} at {address:#x} has the policy {now.policy}, not {expected}"
         if now.page == there.page:
             continue
@@ -162,8 +163,8 @@ def see_cpuset_changed(number: int, pids: set[int], before: Snapshot, after: Sna
             assert now.node in right, f"{pid} at {address:#x} went from {there.node} to {now.node}, not {right}"
 
 
-def rebound(policy: Mempolicy | None, old: tuple[int, ...], new: tuple[int, ...]) -> Mempolicy | None:
-    """A policy in a cpuset that went from some nodes to others."""
-    if policy is None or old == new:
+def rebound(policy: Mempolicy | None, old: tuple[int, ...], new: tuple[int, ...], kernel: Kernel) -> Mempolicy | None:
+    """A policy in a cpuset that went from some nodes to others. A preferred node stays since 5.14."""
+    if policy is None or old == new or (policy.mode == MPOL_PREFERRED and kernel.preferred_node_stays):
         return policy
     return policy._replace(nodes=tuple(sorted({nth_to_nth(node, old, new) for node in policy.nodes})))
