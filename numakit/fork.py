@@ -68,9 +68,10 @@ def dup_vma(m: MachineState, vma: VmAreaStruct, mm: int) -> Steps[None]:
 
 
 def has_anonymous_pages(m: MachineState, vma: VmAreaStruct) -> bool:
-    """Whether an area has pages that no fault would find again. (The kernel asks whether it ever had one.)"""
-    ptes = m.arrays[vma.table][vma.first : vma.first + vma.pages]
-    return not vma.flags & VM_SHARED and any(pte and leads_to_anonymous_page(m, pte) for pte in ptes)
+    """Whether an area, or what was cut off from it, has pages that no fault would find again. (The kernel asks whether
+    it ever had one, and parts keep the answer: their anon_vma.)
+    """
+    return not vma.flags & VM_SHARED and any(pte and leads_to_anonymous_page(m, pte) for pte in m.arrays[vma.table])
 
 
 def leads_to_anonymous_page(m: MachineState, pte: int) -> bool:
