@@ -76,7 +76,7 @@ PROFILER = Marking(
     },
     told={
         "never": ["(0 moves); 'never' costs 208086, and 75% of that should be enough"],
-        "tries for ever": ["3 times are enough"],
+        "tries for ever": ["6 times are enough"],
     },
     secret=("stuck", "lately"),
 )
