@@ -108,8 +108,8 @@ class Author:
 
     def policy(self) -> tuple[int, list[int]]:
         """A mode and nodes that mostly fit it."""
-        mode = self.random.choice((MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_BIND, MPOL_INTERLEAVE))
-        fits = self.random.random() < 0.95
+        mode = self.random.choices((MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE), (2, 3, 4, 5))[0]
+        fits = self.random.random() < (0.8 if mode == MPOL_PREFERRED else 0.95)
         if mode == MPOL_DEFAULT:
             return mode, [] if fits else self.nodes()
         nodes = self.nodes() if fits else []
@@ -202,8 +202,23 @@ class Author:
         self.program.append(["vmsplice", self.who(), name, [area, first, min(number, 3)]])
 
     def set_mempolicy(self) -> None:
-        """A policy of the process."""
-        self.program.append(["set_mempolicy", self.who(), "", *self.policy()])
+        """A policy of the process, which is mostly put to use at once, and asked for now and then."""
+        process = self.who()
+        self.program.append(["set_mempolicy", process, "", *self.policy()])
+        if self.random.random() < 0.3:
+            self.program.append(["get_mempolicy", process, "", None, 0])
+        if self.random.random() < 0.6:
+            self.fresh(process)
+            self.look()
+
+    def fresh(self, process: str) -> list[Any]:
+        """A new area, all of whose pages are touched. These pages."""
+        name = self.name("a")
+        self.areas[name] = self.random.choice((2, 3, 4, 6))
+        shared = self.shares and self.random.random() < 0.4
+        self.program.append(["mmap", process, name, self.areas[name], shared, READ_WRITE])
+        self.program.append(["write", process, "", [name, 0, self.areas[name]]])
+        return [name, 0, self.areas[name]]
 
     def get_mempolicy(self) -> None:
         """Where interleaving goes on is not asked: a real process allocates for itself, too, and that counts."""
@@ -217,7 +232,13 @@ class Author:
         """A policy of pages."""
         kinds = (0, MPOL_MF_STRICT, MPOL_MF_MOVE, MPOL_MF_MOVE | MPOL_MF_STRICT, MPOL_MF_MOVE_ALL, 64)
         flags = self.random.choices(kinds, (6, 2, 6, 3, 2, 0.3))[0]
-        self.program.append(["mbind", self.who(), "", self.pages(), *self.policy(), flags])
+        process, pages = self.who(), self.pages()
+        touch = None
+        if self.random.random() < 0.3:
+            pages = self.fresh(process)
+            touch = self.program.pop()
+        self.program.append(["mbind", process, "", pages, *self.policy(), flags])
+        self.program += [touch] if touch else []
         self.look()
 
     def migrate_pages(self) -> None:
