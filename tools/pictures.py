@@ -31,6 +31,16 @@ ONLY_ABOVE = """
     .nk .nk-track ol { overflow: hidden; align-content: start; }
 """
 SCROLL = "row => row.closest('ol').scrollTop = row.offsetTop - row.closest('ol').clientHeight"
+#: Rows that the edge of the list would cut in two are left out.
+WHOLE_ROWS = """
+    list => {
+      const box = list.getBoundingClientRect();
+      for (const row of list.children) {
+        const { top, bottom } = row.getBoundingClientRect();
+        if (top < box.top - 0.5 || bottom > box.bottom + 0.5) row.style.visibility = 'hidden';
+      }
+    }
+"""
 PAGES, SHARED, ON_ITS_WAY = 10, 7, 4
 
 
@@ -150,6 +160,7 @@ def draw_stepper(path: Path) -> None:
         page.goto(page_file.as_uri())
         page.add_style_tag(content=ONLY_ABOVE)
         page.locator(".nk-track [data-moment=COPY_FLAGS]").evaluate(SCROLL)
+        page.locator(".nk-track ol").evaluate(WHOLE_ROWS)
         page.locator(".nk-in").screenshot(path=path)
 
 
