@@ -177,7 +177,7 @@ def _what_if(page: Any, stepper: Stepper) -> None:
 @pytest.mark.skipif(not CHAPTER.exists(), reason="chapter 04 has not been written yet")
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_the_chapter_on_the_pipeline_runs_and_steps(app: str, server: Any, open_page: Any) -> None:
-    """Its first Stepper goes to the end and back."""
+    """Its first Stepper goes to the end and back, by key, by mouse and by scrubber, and says why."""
     shutil.copy(CHAPTER, server.folder / CHAPTER.name)
     page = open_page(server.url, height=1600)
     _run_all(page, server.address(app, CHAPTER.name))
@@ -189,3 +189,14 @@ def test_the_chapter_on_the_pipeline_runs_and_steps(app: str, server: Any, open_
     _at(page, length - 1)
     page.keyboard.press("Home")
     _at(page, 0)
+    stepper = page.locator(".nk").first
+    stepper.locator(".nk-scrubber").evaluate("e => { e.value = 5; e.dispatchEvent(new Event('input')); }")
+    _at(page, 5)
+    for step in (4, 3, 2, 1, 0):
+        stepper.locator(".nk-back").click()
+        _at(page, step)
+    page.keyboard.press("End")
+    _at(page, length)
+    stepper.locator(".nk-entries [data-why]").first.click()
+    stepper.locator(".nk-why-box").wait_for()
+    assert stepper.locator(".nk-why-box").inner_text()
