@@ -15,10 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
-
-import numakit
 from numakit.guest import CouldNotRun, GuestImage, boot
+from numakit.scenario import guest
 from tests.live.scenarios import SCENARIOS
 from tools.guest_images import KERNEL_PACKAGES, CouldNotMake, make_image
 
@@ -48,15 +46,8 @@ with World() as world:
 
 def packed() -> dict[str, bytes]:
     """What the guest's Python needs: the kit, networkx, and the scenarios."""
-    packages = {"numakit": Path(numakit.__file__).parent, "networkx": Path(nx.__file__).parent}
-    files = {
-        f"{name}/{path.relative_to(folder)}": path.read_bytes()
-        for name, folder in packages.items()
-        for path in folder.rglob("*.py")
-        if "tests" not in path.parts[len(folder.parts) :]
-    }
     scenarios = sorted((ROOT / "tests" / "live" / "scenarios").glob("*.py"))
-    return files | {str(path.relative_to(ROOT)): path.read_bytes() for path in scenarios}
+    return guest.packed() | {str(path.relative_to(ROOT)): path.read_bytes() for path in scenarios}
 
 
 def ask(image: GuestImage, files: dict[str, bytes], names: Iterable[str]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -12,14 +11,9 @@ import pytest
 from numakit.kernels import SEED
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
     prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 
 COST = ROOT / "notebooks" / "11-cost.ipynb"
@@ -28,26 +22,6 @@ COST = ROOT / "notebooks" / "11-cost.ipynb"
 MESSAGE = {1: (126, 98), 10: (198, 168), 100: (963, 937), 1024: (12503, 11930), 10240: (246867, 11848)}
 
 move_pages, in_batches = (import_module(f"numakit.{name}") for name in ("syscalls.move_pages", "migration.kernel_6_12"))
-
-
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code; nothing hidden by a tag."""
-    cells = cells_of(COST)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-    assert not any(cell.metadata.get("tags") for cell in cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only the imports and the end have code without a question."""
-    assert sections_without_a_question(cells_of(COST)) == ["", "Further reading"]
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(COST)
-    assert "the 2006 text" in prose(cells)
-    assert not re.search(r"\bseed\b", shown(cells))
 
 
 def test_published_figures_are_those_of_the_message_and_name_their_source() -> None:

@@ -10,7 +10,16 @@ import nbformat
 import pytest
 
 from tests.clone import ROOT
-from tests.notebooks.reading import Cells, cells_of, prose
+from tests.notebooks.reading import (
+    LONGEST_CELL,
+    Cells,
+    cells_of,
+    longest_cell,
+    most_code_in_a_row,
+    prose,
+    sections_without_a_question,
+    shown,
+)
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 from tools.regenerate_notebooks import course_notebooks
 
@@ -33,6 +42,9 @@ NOT_COMPARED: dict[str, dict[str, str]] = {
 MADE_BY_A_TOOL = re.compile(r"[0-9a-f]{8}(-[0-9a-f-]{27})?")  #: an id that an editor invents, anew in each copy
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
+#: Lessons without a cell that is not compared; those before them have rules of their own in their tests.
+LATER_LESSONS = [path for path in LESSONS if path.stem[:2] in ("07", "08", "09", "10", "11")]
+every_later_lesson = pytest.mark.parametrize("path", LATER_LESSONS, ids=lambda path: path.stem)
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -42,6 +54,29 @@ def test_six_in_ten_cells_would_notice_a_wrong_model(path: Path) -> None:
     cells = code_cells(path)
     notice = [cell for cell in cells if "assert " in cell.source or any(compared_texts(cell))]
     assert len(notice) >= 0.6 * len(cells)
+
+
+@every_later_lesson
+def test_cells_are_short_and_never_many_in_a_row(path: Path) -> None:
+    """Prose after at most three cells of code; nothing hidden by a tag."""
+    cells = cells_of(path)
+    assert longest_cell(cells) <= LONGEST_CELL
+    assert most_code_in_a_row(cells) <= 3
+    assert not any(cell.metadata.get("tags") for cell in cells)
+
+
+@every_later_lesson
+def test_reader_guesses_in_each_section(path: Path) -> None:
+    """Only the imports and the end have code without a question."""
+    assert sections_without_a_question(cells_of(path)) == ["", "Further reading"]
+
+
+@every_later_lesson
+def test_kernel_is_called_by_the_name_that_readers_know(path: Path) -> None:
+    """ "seed" is a name for code; readers know the 2006 text."""
+    cells = cells_of(path)
+    assert "the 2006 text" in prose(cells).lower()
+    assert not re.search(r"\bseed\b", shown(cells))
 
 
 @every_notebook

@@ -13,14 +13,8 @@ from numakit import MPOL_BIND
 from numakit.machine.locks import down_read
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
-    prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 
@@ -39,30 +33,10 @@ def pictures_without_a_window() -> Iterator[None]:
     pytest.importorskip("matplotlib.pyplot").close("all")
 
 
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code; nothing hidden by a tag."""
-    cells = cells_of(POLICIES)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-    assert not any(cell.metadata.get("tags") for cell in cells)
-
-
 def test_six_in_ten_cells_have_a_compared_text() -> None:
     """The others define what the next cell uses."""
     cells = code_cells(POLICIES)
     assert sum(any(compared_texts(cell)) for cell in cells) >= 0.6 * len(cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only the imports and the end have code without a question."""
-    assert sections_without_a_question(cells_of(POLICIES)) == ["", "Further reading"]
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(POLICIES)
-    assert "the 2006 text" in prose(cells)
-    assert not re.search(r"\bseed\b", shown(cells))
 
 
 def test_notebook_ends_with_summary_sources_and_version() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
@@ -12,14 +11,9 @@ import pytest
 from numakit.trace import replay as replay_function
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
     prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 
 PROFILER = ROOT / "notebooks" / "10-a-profiler-in-user-space.ipynb"
@@ -33,26 +27,6 @@ def pictures_without_a_window() -> Iterator[None]:
     pytest.importorskip("matplotlib").use("Agg")
     yield
     pytest.importorskip("matplotlib.pyplot").close("all")
-
-
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code; nothing hidden by a tag."""
-    cells = cells_of(PROFILER)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-    assert not any(cell.metadata.get("tags") for cell in cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only the imports and the end have code without a question."""
-    assert sections_without_a_question(cells_of(PROFILER)) == ["", "Further reading"]
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(PROFILER)
-    assert "the 2006 text" in prose(cells)
-    assert not re.search(r"\bseed\b", shown(cells))
 
 
 def test_prose_has_the_numbers_of_the_runs() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -13,40 +12,14 @@ from numakit.machine.frames import alloc_page_on
 from numakit.machine.vma import VM_SHARED
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
-    prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 
 SHARING = ROOT / "notebooks" / "08-processes-that-share.ipynb"
 
 fork, faults, move_pages = (import_module(f"numakit.{name}") for name in ("fork", "faults", "syscalls.move_pages"))
 copy_one_pte = fork.copy_one_pte
-
-
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code; nothing hidden by a tag."""
-    cells = cells_of(SHARING)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-    assert not any(cell.metadata.get("tags") for cell in cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only the imports and the end have code without a question."""
-    assert sections_without_a_question(cells_of(SHARING)) == ["", "Further reading"]
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(SHARING)
-    assert "the 2006 text" in prose(cells)
-    assert not re.search(r"\bseed\b", shown(cells))
 
 
 def test_notebook_ends_with_summary_sources_and_version() -> None:
