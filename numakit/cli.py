@@ -152,17 +152,30 @@ def main() -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="numakit-course")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to serve on, and no other.")
 @click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address.")
+@click.option("--copy-only", is_flag=True, help="Copy the course and end: where JupyterLab runs already, as on a hub.")
+@click.option(
+    "--reset",
+    "resets",
+    metavar="NOTEBOOK",
+    multiple=True,
+    help="Bring one back as it was (03-move-pages, bring-them-home) and end. Your version gets another name.",
+)
 @click.option("--solutions", is_flag=True, help="For lecturers: also copy the exercises with solutions, to grading/.")
-def lab(folder: Path, port: int | None, browser: bool, solutions: bool) -> None:
+def lab(
+    folder: Path, port: int | None, browser: bool, copy_only: bool, resets: tuple[str, ...], solutions: bool
+) -> None:
     """Open the course in JupyterLab.
 
     The course is copied to FOLDER first (numakit-course, if none is named). Files that are there already
     are never overwritten. In a clone of the repository, `numakit lab .` opens the course in place.
     """
-    from numakit.lab import LabError, copy_course, require_jupyterlab, serve
+    from numakit.lab import FIRST_PAGE, LabError, bring_back, copy_course, require_jupyterlab, serve
 
+    to_serve = not (copy_only or resets)
     try:
-        require_jupyterlab()
+        if to_serve:
+            require_jupyterlab()
+        back = bring_back(folder, resets, solutions=solutions) if resets else []
         copied = copy_course(folder, solutions=solutions)
     except (LabError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -171,7 +184,11 @@ def lab(folder: Path, port: int | None, browser: bool, solutions: bool) -> None:
         click.echo(f"Copied {files} of the course to {folder}.")
     for path in copied.kept:
         click.echo(f"Kept {path}: it differs from the course's and stays as it is.")
-    serve(folder, port=port, browser=browser)
+    for place, aside in back:
+        click.echo(f"{place} is as the course has it" + (f"; your version is {aside}." if aside else "."))
+    click.echo(f"The course is in {folder.resolve()}; it begins with {FIRST_PAGE}.")
+    if to_serve:
+        serve(folder, port=port, browser=browser)
 
 
 @main.command(epilog=EXIT_STATUS)

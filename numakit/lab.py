@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
+from itertools import count
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, NoReturn
 
 from numakit.handout import student_version
 
-FIRST_PAGE = "notebooks/00-tour.ipynb"
+FIRST_PAGE = "notebooks/index.ipynb"
 PACKAGE = Path(__file__).resolve().parent
 
 
 class LabError(Exception):
-    """The course cannot be opened; the message says what to do."""
+    """The course cannot be opened, or not as asked; the message says what to do."""
 
 
 class Copied(NamedTuple):
@@ -26,10 +28,17 @@ class Copied(NamedTuple):
     kept: list[Path]  # the reader's own versions, which differ from the course's
 
 
+class BroughtBack(NamedTuple):
+    """What `bring_back` did with one notebook, as paths below the reader's folder."""
+
+    place: Path
+    aside: Path | None  # where the reader's version is now; None if there was none that differs
+
+
 def require_jupyterlab() -> None:
     """Raise LabError where the extra `lab` is not installed."""
     if find_spec("jupyterlab") is None:
-        raise LabError("JupyterLab is not installed here: pip install 'numakit[lab]'")
+        raise LabError('JupyterLab is not installed here: pip install "numakit[lab]"')
 
 
 def course_root() -> Path:
@@ -50,23 +59,41 @@ def copy_course(folder: Path, *, solutions: bool = False) -> Copied:
     """
     root = course_root()
     copied = Copied([], [])
-    if folder.exists() and folder.samefile(root):
+    if _is_the_course(folder, root):
         return copied
     for place, content in _course_files(root, solutions):
         target = folder / place
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            _create(target, content)
             copied.new.append(place)
         elif target.read_bytes() != content:
             copied.kept.append(place)
     return copied
 
 
+def bring_back(folder: Path, names: Sequence[str], *, solutions: bool = False) -> list[BroughtBack]:
+    """Give each named notebook of `folder` the course's content again; the reader's version is renamed, never lost.
+
+    A name is the notebook's, with or without its folders and .ipynb, or its path: "03-move-pages",
+    "tour/bring-them-home". Raises LabError, before anything is changed, for a name that no notebook has or several
+    have, and where `folder` is the course itself.
+    """
+    root = course_root()
+    if _is_the_course(folder, root):
+        raise LabError(f"{folder} is the course itself, and git keeps its versions: git restore brings one back")
+    course = {place: content for place, content in _course_files(root, solutions) if place.suffix == ".ipynb"}
+    places = dict.fromkeys(_place_of(name, folder, list(course)) for name in names)
+    return [BroughtBack(place, _renew(folder, place, course[place])) for place in places]
+
+
 def serve(folder: Path, *, port: int | None, browser: bool) -> NoReturn:
-    """Become JupyterLab on `folder`, showing the tour; this process is the server from then on."""
+    """Become JupyterLab on `folder`, showing the index; this process is the server from then on."""
     sys.stdout.flush()
-    os.execv(sys.executable, jupyterlab_command(folder, port=port, browser=browser))
+    command = jupyterlab_command(folder, port=port, browser=browser)
+    if sys.platform == "win32":
+        raise SystemExit(_wait_for(command))
+    os.execv(sys.executable, command)
 
 
 def jupyterlab_command(folder: Path, *, port: int | None, browser: bool) -> list[str]:
@@ -78,9 +105,70 @@ def jupyterlab_command(folder: Path, *, port: int | None, browser: bool) -> list
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if not browser:
         command.append("--no-browser")
-    if os.geteuid() == 0:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # a container's only user; the server listens to this machine alone
     return command
+
+
+def _wait_for(command: Sequence[str]) -> int:
+    """Run a server to its end, and return its exit status.
+
+    For Windows, whose exec returns to the shell at once and splits a path with a space in two. Ctrl-C reaches the
+    server as well, which asks whether it is meant: it decides when this ends.
+    """
+    with subprocess.Popen(command) as server:
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+def _is_the_course(folder: Path, root: Path) -> bool:
+    """Whether a reader's folder is that from which the course is copied: a clone, opened in place."""
+    return folder.exists() and folder.samefile(root)
+
+
+def _create(target: Path, content: bytes) -> None:
+    """Write a file that is not there yet; no half of one stays behind on a disc that is full."""
+    file = target.open("xb")
+    try:
+        with file:
+            file.write(content)
+    except OSError:
+        target.unlink()
+        raise
+
+
+def _place_of(name: str, folder: Path, places: Sequence[Path]) -> Path:
+    """The one of the course's notebooks that a reader means. Raises LabError if it is none or several."""
+    meant = Path(name)
+    if meant.exists() and meant.resolve().is_relative_to(folder.resolve()):  # a path, as a shell completes it
+        meant = meant.resolve().relative_to(folder.resolve())
+    asked = PurePosixPath(meant.as_posix().removesuffix(".ipynb")).parts
+    found = [place for place in places if asked and place.with_suffix("").parts[-len(asked) :] == asked]
+    if len(found) == 1:
+        return found[0]
+    allowed = ", ".join(place.with_suffix("").as_posix() for place in found or places)
+    raise LabError(f"{name!r} is {'several notebooks' if found else 'no notebook'} of the course; allowed: {allowed}")
+
+
+def _renew(folder: Path, place: Path, content: bytes) -> Path | None:
+    """Put the course's content in a notebook's place; where the reader's version went, if there was another one."""
+    target = folder / place
+    if target.exists() and target.read_bytes() == content:
+        return None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    _create(fresh, content)  # first, so that where this fails the reader's version is in its place
+    aside = None
+    if target.exists():
+        names = (place.with_name(f"{place.stem}-my-version-{number}.ipynb") for number in count(1))
+        aside = next(name for name in names if not (folder / name).exists())
+        target.rename(folder / aside)
+    fresh.rename(target)
+    return aside
 
 
 def _course_files(root: Path, solutions: bool) -> Iterator[tuple[Path, bytes]]:

@@ -16,6 +16,8 @@ from tests.packaging.conftest import environment_outside
 from tests.packaging.lab_server import free_port, serving
 from tools.run_parts import CELL_SECONDS
 
+TOUR = "notebooks/00-tour.ipynb"
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -36,7 +38,7 @@ def test_wheel_holds_package_and_course_and_nothing_else(wheel: Path) -> None:
 def test_wheel_carries_tour_exercise_dumps_and_licences(wheel: Path) -> None:
     """What the reader must find is named here once, so that an empty folder does not pass."""
     names = ZipFile(wheel).namelist()
-    assert f"numakit/course/{FIRST_PAGE}" in names
+    assert {f"numakit/course/{FIRST_PAGE}", f"numakit/course/{TOUR}"} <= set(names)
     assert any(name.startswith("numakit/course/exercises/") and name.endswith(".ipynb") for name in names)
     assert sum(name.startswith("numakit/topology/dumps/") and name.endswith(".tar.bz2") for name in names) >= 6
     assert "numakit/topology/dumps/COPYING.hwloc" in names
@@ -45,7 +47,7 @@ def test_wheel_carries_tour_exercise_dumps_and_licences(wheel: Path) -> None:
 
 
 def test_installed_wheel_serves_the_tour_and_the_tour_runs(wheel_python: Path, tmp_path: Path) -> None:
-    """`numakit lab` in an empty folder: the tour's page, its file, and its stored outputs are right."""
+    """`numakit lab` in an empty folder: the index' page and file are served, the tour's stored outputs are right."""
     reader = tmp_path / "reader"
     reader.mkdir()
     environment = environment_outside(tmp_path / "jupyter")
@@ -56,8 +58,8 @@ def test_installed_wheel_serves_the_tour_and_the_tour_runs(wheel_python: Path, t
         assert "jupyter-config-data" in lab.get(lab.address.path)
         assert lab.get_notebook(FIRST_PAGE)["cells"]
 
-    tour = reader / "numakit-course" / FIRST_PAGE
-    assert tour.read_bytes() == (ROOT / FIRST_PAGE).read_bytes()
+    tour = reader / "numakit-course" / TOUR
+    assert tour.read_bytes() == (ROOT / TOUR).read_bytes()
     strict = ["--nbval", f"--nbval-sanitize-with={ROOT / 'sanitize.cfg'}", "--nbval-current-env"]
     strict += [f"--nbval-cell-timeout={CELL_SECONDS}", "--rootdir", str(reader), "-c", "/dev/null"]
     run = subprocess.run(
