@@ -38,7 +38,7 @@ class LiveCpuset:
     @property
     def mems(self) -> frozenset[int]:
         """The nodes that it allows now."""
-        return frozenset(parse_list((self.folder / "cpuset.mems").read_text(), MOST_NODES))
+        return frozenset(parse_list((self.folder / "cpuset.mems").read_text(encoding="utf-8"), MOST_NODES))
 
     def set_mems(self, nodes: Iterable[int]) -> int:
         """Allow other nodes. 0, or the negative errno that the kernel gives who writes the file."""
@@ -74,7 +74,7 @@ def make_cpuset(world: World, name: str, mems: Iterable[int], memory_migrate: bo
     wishes = {"cpuset.mems": format_list(mems)}
     if not where.second:
         # A new cpuset of the first hierarchy is empty: a process can only get in once both files are filled.
-        wishes["cpuset.cpus"] = (where.folder / "cpuset.cpus").read_text().strip()
+        wishes["cpuset.cpus"] = (where.folder / "cpuset.cpus").read_text(encoding="utf-8").strip()
         wishes["cpuset.memory_migrate"] = str(int(memory_migrate))
     for file, text in wishes.items():
         if ret := written(folder / file, text):
@@ -114,7 +114,7 @@ def below(mount: Path, root: str, path: str) -> Path:
 def text_of(path: Path) -> str:
     """The text of a file; none where it cannot be read."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""
 
@@ -122,7 +122,7 @@ def text_of(path: Path) -> str:
 def written(path: Path, text: str) -> int:
     """Write to a file of the kernel: 0 or the negative errno."""
     try:
-        path.write_text(text + "\n")
+        path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         return -(error.errno or 1)
     return 0

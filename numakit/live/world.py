@@ -153,7 +153,11 @@ class World:
         """
         self._must_be_open()
         thread = Path(f"/proc/{FIRST_THREAD}/comm")
-        if name != "kthreadd" or not thread.exists() or thread.read_text(errors="replace").strip() != name:
+        if (
+            name != "kthreadd"
+            or not thread.exists()
+            or thread.read_text(encoding="utf-8", errors="replace").strip() != name
+        ):
             raise CannotTry(f"No thread {name!r} of the kernel can be seen here: only kthreadd, outside containers.")
         return KernelThread(FIRST_THREAD, name)
 
