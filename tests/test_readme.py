@@ -164,6 +164,31 @@ def test_index_of_the_course_has_the_rows_of_the_readme() -> None:
         assert set(re.findall(r"\d\d", needs)) <= {name[:2] for name, *_ in rows[:place]}
 
 
+def plan_of_labs(text: str) -> list[tuple[str, str]]:
+    """What a plan has in the room and at home, lab by lab."""
+    rows = re.findall(r"^\| (\d) \| ([^|]*?) ?\| ([^|]*?) ?\|$", text, re.MULTILINE)
+    assert [int(lab) for lab, _, _ in rows] == list(range(1, len(rows) + 1))
+    return [(room, home) for _, room, home in rows]
+
+
+def test_six_labs_of_two_hours_have_each_notebook_once_and_after_what_it_needs() -> None:
+    """What is done in the room takes two hours at most, by the minutes of the tables; the index has the same plan."""
+    index = next(cell for cell in nbformat.read(ROOT / "notebooks" / "index.ipynb", 4).cells if cell.id == "path")
+    labs = plan_of_labs((ROOT / "exercises" / "README.md").read_text(encoding="utf-8"))
+    assert len(labs) == 6
+    assert plan_of_labs(index.source) == labs
+    minutes = {f"`{name}`": int(told) for name, told, _ in course_table()}
+    for _, _, exercises in course_table():
+        minutes |= {title: int(told) for title, told in re.findall(r"(\*[^*]+\*) \((\d+)\)", exercises)}
+    for room, _ in labs:
+        assert sum(minutes[what] for what in room.split(", ")) <= 120, room
+    order = re.findall(r"`(\d\d)-", " ".join(f"{room} {home}" for room, home in labs))
+    assert sorted(order) == [name[:2] for name, _, _ in course_table()]
+    for name, needs in re.findall(r"^\| \[(\d\d)-[^|]*\|[^|]*\|[^|]*\| ([\d, ]*)\|", index.source, re.MULTILINE):
+        for needed in re.findall(r"\d\d", needs):
+            assert order.index(needed) < order.index(name), (needed, name)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_name_only_notebooks_that_exist(path: Path) -> None:
     """`04-inside-migrate-pages`: no promise of one that was never written."""
