@@ -124,13 +124,14 @@ def pictures(cells: Cells) -> Iterator[tuple[int, nbformat.NotebookNode]]:
 
 @every_lesson
 def test_every_picture_has_words_for_who_cannot_see_it(path: Path) -> None:
-    """Its own cell prints what it shows, or the one before it has printed the figures; and prose stands beside it."""
+    """Its own cell prints what it shows, or the one before it has printed the figures; a caption stands below it."""
     cells = cells_of(path)
     for place, cell in pictures(cells):
-        before = cells[place - 1]
+        before, below = cells[place - 1], cells[place + 1]
         told = [*compared_texts(cell), *(compared_texts(before) if before.cell_type == "code" else ())]
         assert told, cell.id
-        assert "markdown" in {near.cell_type for near in (*cells[place - 2 : place], *cells[place + 1 : place + 2])}
+        assert below.cell_type == "markdown", cell.id
+        assert re.match(r"\*[^*\n]{30,}[.!]\*(\s|$)", below.source), f"{cell.id}: {below.source[:80]}"
 
 
 @every_lesson
