@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ import nbformat
 LONGEST_CELL = 17  #: lines of code that a reader takes in at a glance
 
 Cells = Sequence[nbformat.NotebookNode]
+
+ITALICS = re.compile(r"(?<![*\w])\*(?=[^*\s])([^*\n]+)\*(?!\*)")
+#: In bold: what ends in a question, or asks for a guess.
+QUESTION = re.compile(r"\*\*(?:[^*]*\?[^*]*|(?:Guess|Name)\b[^*]*)\*\*")
 
 
 def cells_of(path: Path) -> Cells:
@@ -53,7 +58,24 @@ def sections_without_a_question(cells: Cells) -> list[str]:
         text, has_code = sections.get(title, ("", False))
         is_code = cell.cell_type == "code"
         sections[title] = (text if is_code else text + cell.source, has_code or is_code)
-    return [title for title, (text, code) in sections.items() if code and not re.search(r"\*\*[^*]*\?[^*]*\*\*", text)]
+    return [title for title, (text, code) in sections.items() if code and not asks(text)]
+
+
+def asks(text: str) -> bool:
+    """Whether a text of Markdown asks its reader something, in bold."""
+    return bool(QUESTION.search(ITALICS.sub(r"\1", text)))
+
+
+def shows_unasked(cells: Cells) -> tuple[list[str], int]:
+    """The cells that show something though nothing was asked since the code before; how many show something."""
+    unasked, showing, asked = [], 0, False
+    for before, cell in pairwise([nbformat.v4.new_markdown_cell(), *cells]):
+        if cell.cell_type == "markdown":
+            asked = asks(cell.source) or (asked and before.cell_type == "markdown")
+        elif cell.outputs:
+            showing += 1
+            unasked += [] if asked else [cell.id]
+    return unasked, showing
 
 
 def run(cells: Cells) -> tuple[dict[str, Any], set[str]]:

@@ -19,6 +19,7 @@ from tests.notebooks.reading import (
     prose,
     sections_without_a_question,
     shown,
+    shows_unasked,
 )
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 from tools.regenerate_notebooks import course_notebooks
@@ -67,6 +68,13 @@ def test_cells_are_short_and_never_many_in_a_row(path: Path) -> None:
 def test_reader_guesses_in_each_section(path: Path) -> None:
     """Only the imports and the end have code without a question."""
     assert sections_without_a_question(cells_of(path)) == ["", "Further reading"]
+
+
+@every_lesson
+def test_reader_guesses_before_most_of_what_is_shown(path: Path) -> None:
+    """Stages are set unasked, and so is the version told; three in four outputs answer a question."""
+    unasked, showing = shows_unasked(cells_of(path))
+    assert len(unasked) <= showing / 4, unasked
 
 
 @every_lesson

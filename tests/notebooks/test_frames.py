@@ -10,25 +10,12 @@ import numakit.reclaim
 from numakit.machine.frames import alloc_page_on, get_page
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
-    prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 
 FRAMES = ROOT / "notebooks" / "02-frames-and-faults.ipynb"
-
-
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code."""
-    cells = cells_of(FRAMES)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
 
 
 def test_six_in_ten_cells_have_a_compared_text() -> None:
@@ -37,24 +24,12 @@ def test_six_in_ten_cells_have_a_compared_text() -> None:
     assert sum(any(compared_texts(cell)) for cell in cells) >= 0.6 * len(cells)
 
 
-def test_reader_guesses_in_each_section() -> None:
-    """Only the end has code without a question."""
-    assert sections_without_a_question(cells_of(FRAMES)) == ["", "Further reading"]
-
-
 def test_every_kind_of_holder_is_seen() -> None:
     """The notebook promises the holder of every reference."""
     outputs = "".join(str(cell.outputs) for cell in code_cells(FRAMES))
     kinds = ("PTE", "page cache", "buffers", "swap cache", "pagevec of CPU", "a pipe of", "direct I/O", "zero page")
     for holder in kinds:
         assert holder in outputs, holder
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(FRAMES)
-    assert "the 2006 text" in prose(cells)
-    assert "seed" not in shown(cells)
 
 
 def test_notebook_ends_with_summary_sources_and_version() -> None:

@@ -103,13 +103,6 @@ def test_cells_are_short_and_never_many_in_a_row(inside: list[nbformat.NotebookN
     assert not any(cell.metadata.get("tags") for cell in inside)
 
 
-def test_kernel_is_called_by_the_name_that_readers_know(inside: list[nbformat.NotebookNode]) -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    shown = prose(inside) + "".join(str(cell.get("outputs")) for cell in inside)
-    assert "the 2006 text" in shown
-    assert not re.search(r"\bseed\b", shown)
-
-
 def test_notebook_ends_with_summary_sources_and_version(inside: list[nbformat.NotebookNode]) -> None:
     """The document whose numbers are used, the sources, the 2006 text, the manual page."""
     *_, last_words, last = inside

@@ -13,14 +13,8 @@ from numakit.explain.returns import RETURNS
 from tests.clone import ROOT
 from tests.contract.causes import ROWS
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
-    prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 
@@ -98,29 +92,10 @@ def test_every_answer_is_explained_where_it_is_kept() -> None:
     assert set(RETURN_ROWS) < set(RETURNS)
 
 
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code."""
-    cells = cells_of(MOVE_PAGES)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-
-
 def test_six_in_ten_cells_have_a_compared_text() -> None:
     """The others define what the next cell uses."""
     cells = code_cells(MOVE_PAGES)
     assert sum(any(compared_texts(cell)) for cell in cells) >= 0.6 * len(cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Beginning and end have code without a question, and so has the picture of the machine."""
-    assert sections_without_a_question(cells_of(MOVE_PAGES)) == ["", "The stage", "Further reading"]
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(MOVE_PAGES)
-    assert "the 2006 text" in prose(cells)
-    assert "seed" not in shown(cells)
 
 
 def test_notebook_ends_with_summary_sources_and_version() -> None:

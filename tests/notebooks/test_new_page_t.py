@@ -15,14 +15,8 @@ from numakit import Topology
 from numakit.migration.new_page import Cells
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
-    prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 
@@ -37,22 +31,10 @@ MISTAKES = {
 }  #: cells that break the contract -> what their error says
 
 
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code."""
-    cells = cells_of(NEW_PAGE)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-
-
 def test_six_in_ten_cells_have_a_compared_text() -> None:
     """The others define what the next cell uses."""
     cells = code_cells(NEW_PAGE)
     assert sum(any(compared_texts(cell)) for cell in cells) >= 0.6 * len(cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only the stage and the end have code without a question."""
-    assert sections_without_a_question(cells_of(NEW_PAGE)) == ["", "The stage", "Further reading"]
 
 
 def test_each_mistake_is_one_error_that_names_a_line_of_the_cell() -> None:
@@ -68,13 +50,6 @@ def test_each_mistake_is_one_error_that_names_a_line_of_the_cell() -> None:
                 assert output.traceback == [f"BrokenUserCode: {output.evalue}"]
     assert stored.keys() == MISTAKES.keys()
     assert [name for name, says in MISTAKES.items() if says not in stored[name].evalue] == []
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(NEW_PAGE)
-    assert "the 2006 text" in prose(cells)
-    assert not re.search(r"\bseed\b", shown(cells))
 
 
 def test_notebook_ends_with_summary_sources_and_version() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,36 +20,11 @@ from numakit.live import CannotTry, World
 from numakit.live.refusal import System
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
-    prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 
 OWN = ROOT / "notebooks" / "12-on-your-own-machine.ipynb"
-
-
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code."""
-    cells = cells_of(OWN)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only where the two are introduced, and at the end, is code without a question."""
-    assert sections_without_a_question(cells_of(OWN)) == ["", "Further reading"]
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(OWN)
-    assert "the 2006 text" in prose(cells)
-    assert not re.search(r"\bseed\b", shown(cells))
 
 
 def other_sentences() -> list[str]:

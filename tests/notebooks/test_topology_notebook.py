@@ -17,12 +17,8 @@ from numakit import Topology
 from numakit.topology import Description, TopologyError
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
     run,
-    sections_without_a_question,
 )
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 
@@ -41,22 +37,10 @@ def names_of(*names: str) -> dict[str, Any]:
     return run([cell(name) for name in ("imports", *names)])[0]
 
 
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code."""
-    cells = cells_of(TOPOLOGY)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-
-
 def test_six_in_ten_cells_have_a_compared_text() -> None:
     """The others define what the next cell uses, or draw."""
     cells = code_cells(TOPOLOGY)
     assert sum(any(compared_texts(cell)) for cell in cells) >= 0.6 * len(cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only the imports and the end have code without a question."""
-    assert sections_without_a_question(cells_of(TOPOLOGY)) == ["", "Further reading"]
 
 
 def test_notebook_ends_with_summary_sources_and_version() -> None:

@@ -82,13 +82,6 @@ def test_last_cell_about_the_running_kernel_would_notice_a_wrong_answer(
         exec(tour["live-check"].source, {"answer": Answer(status), "ENOENT": 2})
 
 
-def test_kernel_is_called_by_the_name_that_readers_know(tour: dict[str, nbformat.NotebookNode]) -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    shown = text(tour, "markdown") + "".join(str(cell.get("outputs")) for cell in tour.values())
-    assert "the 2006 text" in shown
-    assert not re.search(r"\bseed\b", shown)
-
-
 def test_tour_ends_with_summary_sources_and_version(tour: dict[str, nbformat.NotebookNode]) -> None:
     """The 2006 text, the manual page, the kernel's document."""
     *_, last_words, last = tour.values()

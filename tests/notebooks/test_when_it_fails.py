@@ -15,14 +15,8 @@ import numakit.migration.fallback
 from numakit.explain.entries import ENTRIES
 from tests.clone import ROOT
 from tests.notebooks.reading import (
-    LONGEST_CELL,
     cells_of,
-    longest_cell,
-    most_code_in_a_row,
-    prose,
     run,
-    sections_without_a_question,
-    shown,
 )
 from tests.notebooks.test_stored_outputs import code_cells, compared_texts
 
@@ -33,24 +27,10 @@ IN_THE_TABLE = {
 }  # fmt: skip  #: rows of the contract that the decision table tells apart
 
 
-def test_cells_are_short_and_never_many_in_a_row() -> None:
-    """Prose after at most three cells of code; nothing hidden by a tag."""
-    cells = cells_of(FAILS)
-    assert longest_cell(cells) <= LONGEST_CELL
-    assert most_code_in_a_row(cells) <= 3
-    assert not any(cell.metadata.get("tags") for cell in cells)
-
-
 def test_six_in_ten_cells_have_a_compared_text() -> None:
     """The others define what the next cell uses."""
     cells = code_cells(FAILS)
     assert sum(any(compared_texts(cell)) for cell in cells) >= 0.6 * len(cells)
-
-
-def test_reader_guesses_in_each_section() -> None:
-    """Only the table and the end have code without a question."""
-    without = sections_without_a_question(cells_of(FAILS))
-    assert set(without) <= {"", "The decision table", "Further reading"}
 
 
 def test_decision_table_names_rows_of_the_contract_with_the_right_numbers() -> None:
@@ -63,13 +43,6 @@ def test_decision_table_names_rows_of_the_contract_with_the_right_numbers() -> N
     assert {numbers[row] for row in ("pinned", "buffers", "written")} == {"-EBUSY"}
     assert {numbers[row] for row in ("mlocked", "driver")} == {"-EPERM"}
     assert (numbers["write-fails"], numbers["no-write"], numbers["gone"]) == ("-EIO", "-EINVAL", "a node")
-
-
-def test_kernel_is_called_by_the_name_that_readers_know() -> None:
-    """ "seed" is a name for code; readers know the 2006 text."""
-    cells = cells_of(FAILS)
-    assert "the 2006 text" in prose(cells)
-    assert not re.search(r"\bseed\b", shown(cells))
 
 
 def test_notebook_ends_with_summary_sources_and_version() -> None:
