@@ -23,12 +23,16 @@ TWO_WORKERS = ["-n", "2", "--dist", "worksteal"]
 SUMMARY = "Runs the parts of the test suite and ends with a table of their times."
 
 CELL_SECONDS = 60
+NOTEBOOK_SECONDS = 30
 STRICT_NBVAL = [
     *PYTEST,
     "--nbval",
     "--nbval-sanitize-with=sanitize.cfg",
     f"--nbval-cell-timeout={CELL_SECONDS}",
     "--nbval-current-env",
+    "-p",
+    "tools.notebook_seconds",
+    f"--notebook-seconds={NOTEBOOK_SECONDS}",
 ]
 
 # Folders of tests that are a part of their own; all other tests are the part `model`.

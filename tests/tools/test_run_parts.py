@@ -58,3 +58,4 @@ def test_ruff_and_nbval_see_the_whole_tree() -> None:
     assert "--nbval" in commands["notebooks"][0]
     assert not any("lax" in word for word in commands["notebooks"][0])
     assert (ROOT / "sanitize.cfg").is_file()
+    assert {"tools.notebook_seconds", "--notebook-seconds=30"} <= set(commands["notebooks"][0])
