@@ -13,7 +13,8 @@ import numpy as np
 
 from numakit.abi import MPOL_INTERLEAVE
 from numakit.facade.process import Process
-from numakit.trace.replay import NOWHERE, Decision, Epoch, Policy
+from numakit.trace.pages import NOWHERE
+from numakit.trace.replay import Decision, Epoch, Policy
 from numakit.trace.trace import Integers
 
 

@@ -1,27 +1,28 @@
 """A trace is replayed over a machine: first touch, local and remote accesses, and a policy that moves pages between.
 
-The trace is cut into *epochs* of so many accesses. Pages are faulted in by the machine itself, in the order of the
-trace; then the accesses of the epoch are counted by where their CPU is and where their page lies; then the policy may
-make the calls that a process has. (Within an epoch pages stay where they are: what a policy does takes effect from the
-next epoch on.)
+The trace is cut into *epochs* of so many accesses. Pages are faulted in by the machine itself; then the accesses of the
+epoch are counted by where their CPU is and where their page lies; then the policy may make the calls that a process
+has, which take effect from the next epoch on. (Within an epoch pages stay where they are: a page that is read before
+its first write counts where that write puts it, if both are of one epoch; in epochs before the zero page is read.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from numakit.abi import MPOL_MF_MOVE, PAGE_SHIFT, PAGE_SIZE
+from numakit.abi import MPOL_MF_MOVE
 from numakit.facade.machine import Machine
 from numakit.facade.process import Process
 from numakit.tables import html_table
-from numakit.trace.trace import Flags, Integers, Trace, TracedArea
+from numakit.trace.pages import NOWHERE, TracedPages
+from numakit.trace.trace import Flags, Integers, Trace
 
-MOST_TRACED_PAGES = 1 << 26
-NOWHERE = -1  #: instead of a node: the page is not present
+UNTOUCHED, READ, WRITTEN = range(3)  #: what a page of a trace has been through
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,18 @@ class Epoch:
 
     def __init__(self, replay: _Replay, number: int, part: slice) -> None:
         self._replay, self.number = replay, number
-        self.page, self.write = replay.page[part], replay.trace.write[part]
-        self._cpu_row = replay.cpu_row[part]
-        self._home_row = replay.where[self.page]
+        self.page, self.write = replay.pages.accessed(part), replay.trace.write[part]
+        self._cpu_row = replay.row_of_cpu[replay.trace.cpu[part]]
         self.calls = self.moved = self.stayed = 0
         self.ns = 0.0
+        self.faults = replay.fault_in(self.page, self._cpu_row, self.write)
+        self._home_row = replay.where[self.page]
+
+    def accesses(self) -> Integers:
+        """How many accesses went from CPUs of the i-th node to pages of the j-th."""
+        nodes = len(self.nodes)
+        pairs = np.bincount(self._cpu_row * nodes + self._home_row, minlength=nodes * nodes)
+        return pairs.reshape(nodes, nodes)
 
     @property
     def pages(self) -> int:
@@ -220,11 +228,11 @@ class Epoch:
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < self.pages):
             raise ValueError(f"pages: numbers from 0 to {self.pages - 1} are wanted")
         answers = np.full(len(numbers), NOWHERE, dtype=np.int64)
-        owners = replay.owner[numbers]
+        owners = replay.pages.owner[numbers]
         for owner in np.unique(owners):
             places = np.flatnonzero(owners == owner)
-            process = replay.process_of[owner]
-            addresses = replay.address[numbers[places]].tolist()
+            process = replay.pages.processes[owner]
+            addresses = replay.pages.address[numbers[places]].tolist()
             wanted = None if nodes is None else nodes[places].tolist()
             result = process.move_pages(0, addresses, wanted, flags)
             self.calls += 1
@@ -267,8 +275,10 @@ def replay(
     return _Replay(machine, trace, policy, epoch, prices or Prices()).run()
 
 
-def name_of(policy: Policy) -> str:
+def name_of(policy: Policy | None) -> str:
     """What a policy calls itself; the name of its class if it has no word of its own."""
+    if policy is None:
+        return "stay"
     kind = type(policy)
     says = kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
     return str(policy) if says else kind.__name__
@@ -283,102 +293,79 @@ class OutOfMemory(RuntimeError):
 
 
 class _Replay:
-    """A replay under way: the pages of the trace numbered from 0 on, and where each lies."""
+    """A replay under way: where each page lies, and what it has been through."""
 
     def __init__(self, machine: Machine, trace: Trace, policy: Policy | None, epoch: int, prices: Prices) -> None:
         self.machine, self.trace, self.epoch, self.prices = machine, trace, epoch, prices
-        self.ids = np.array([*machine.node_ids, NOWHERE], dtype=np.int64)  #: row of a node -> its number; -1: nowhere
-        rows = np.zeros(max(machine.cpu_nodes) + 1, dtype=np.int64)
-        for cpu, node in machine.cpu_nodes.items():
-            rows[cpu] = machine.row[node]
-        self.cpu_row = rows[trace.cpu]
-        areas = trace.areas
-        self.processes = {pid: machine.spawn(f"traced {pid}") for pid in trace.pids}
-        self.process_of = list(self.processes.values())
-        self._map(areas)
-        self.page = self._page_numbers(areas)
-        self.where = np.full(len(self.address), NOWHERE, dtype=np.int64)
-        self.name = "stay" if policy is None else name_of(policy)
-        self.decide = policy.begin(self.processes) if policy else None
         self.ns = prices.matrix(machine)
-
-    def _map(self, areas: Sequence[TracedArea]) -> None:
-        """Map the areas. Makes ``address`` and ``owner`` of each page."""
-        total = sum(area.pages for area in areas)
-        if total > MOST_TRACED_PAGES:
-            raise ValueError(f"trace: its areas have {total:,} pages; {MOST_TRACED_PAGES:,} are allowed")
-        for area in areas:
-            vma = self.processes[area.pid].mmap(area.pages, address=area.start)
-            if vma.start != area.start:
-                raise ValueError(f"trace: pid {area.pid} cannot have an area at {area.start:#x}")
-        pids = list(self.processes)
-        self.address = np.concatenate([area.start + np.arange(area.pages) * PAGE_SIZE for area in areas])
-        self.owner = np.concatenate([np.full(area.pages, pids.index(area.pid)) for area in areas])
-
-    def _page_numbers(self, areas: Sequence[TracedArea]) -> Integers:
-        """The number of the page of each access."""
-        pages = self.trace.address >> PAGE_SHIFT
-        if len(areas) == 1:
-            return pages - (areas[0].start >> PAGE_SHIFT)
-        numbers, begins = np.empty(len(pages), dtype=np.int64), 0
-        for area in areas:
-            first = area.start >> PAGE_SHIFT
-            inside = (self.trace.pid == area.pid) & (pages >= first) & (pages < first + area.pages)
-            numbers[inside] = pages[inside] - first + begins
-            begins += area.pages
-        return numbers
+        self.ids = np.array([*machine.node_ids, NOWHERE], dtype=np.int64)  #: row of a node -> its number; -1: nowhere
+        self.row_of_cpu = np.zeros(max(machine.cpu_nodes) + 1, dtype=np.int64)
+        for cpu, node in machine.cpu_nodes.items():
+            self.row_of_cpu[cpu] = machine.row[node]
+        self.pages = TracedPages(machine, trace)
+        self.where = np.full(len(self.pages), NOWHERE, dtype=np.int64)  #: the row of each page's node
+        self.touched = np.full(len(self.pages), UNTOUCHED, dtype=np.int8)
+        self.done = Replayed(name_of(policy), machine.node_ids, np.zeros((len(self.ns), len(self.ns)), dtype=np.int64))
+        self.decide = policy.begin(dict(zip(self.pages.pids, self.pages.processes, strict=True))) if policy else None
 
     def run(self) -> Replayed:
         """Epoch by epoch: faults, accesses, the policy."""
-        nodes = len(self.machine.node_ids)
-        done = Replayed(self.name, self.machine.node_ids, np.zeros((nodes, nodes), dtype=np.int64))
-        places, first_touches = self._faults()
+        done = self.done
         for number, begins in enumerate(range(0, len(self.trace), self.epoch)):
-            part = slice(begins, min(begins + self.epoch, len(self.trace)))
-            low, high = np.searchsorted(places, (part.start, part.stop))
-            self._fault_in(first_touches[low:high], places[low:high], done)
-            pairs = np.bincount(self.cpu_row[part] * nodes + self.where[self.page[part]], minlength=nodes * nodes)
-            accesses = pairs.reshape(nodes, nodes)
+            epoch = Epoch(self, number, slice(begins, begins + self.epoch))
+            accesses = epoch.accesses()
             done.accesses += accesses
-            epoch = Epoch(self, number, part)
             if self.decide:
                 self.decide(epoch)
-            counts = (part.stop - part.start, int(accesses.trace()), int(high - low), epoch.calls, epoch.moved)
-            access_ns = float((accesses * self.ns).sum())
-            done.epochs.append(EpochCount(number, *counts, epoch.stayed, access_ns, epoch.ns))
+            counts = (len(epoch.page), int(accesses.trace()), epoch.faults, epoch.calls, epoch.moved, epoch.stayed)
+            done.epochs.append(EpochCount(number, *counts, float((accesses * self.ns).sum()), epoch.ns))
         return done
 
-    def _faults(self) -> tuple[Integers, Integers]:
-        """The accesses that fault, in order: the first of each page, and its first write. Their places, and pages."""
-        order = np.arange(len(self.trace))
-        first = np.full(len(self.where), NOWHERE)
-        first[self.page[::-1]] = order[::-1]
-        stores = np.flatnonzero(self.trace.write)
-        first_write = np.full(len(self.where), NOWHERE)
-        first_write[self.page[stores][::-1]] = stores[::-1]
-        places = np.unique(np.concatenate((first, first_write)))
-        places = places[places != NOWHERE]
-        return places, self.page[places]
+    def fault_in(self, page: Integers, cpu_row: Integers, write: Flags) -> int:
+        """Make the faults of an epoch: the first access to a page, and the first write to what had only been read.
+        How many.
+        """
+        faulting = np.flatnonzero(self.touched[page] < write + READ)
+        if not len(faulting):
+            return 0
+        first, first_write = first_of_each(page, faulting), first_of_each(page, faulting[write[faulting]])
+        places = np.union1d(first, first_write)
+        self._touch(page[places], cpu_row[places], write[places])
+        return len(places)
 
-    def _fault_in(self, pages: Integers, places: Integers, done: Replayed) -> None:
-        """Touch pages as the trace does; neighbours in time that are alike are touched by one call."""
-        if not len(pages):
-            return
-        kind = np.stack((self.owner[pages], self.cpu_row[places], self.trace.write[places]))
-        cuts = np.flatnonzero((np.diff(kind) != 0).any(axis=0)) + 1
-        for run in np.split(np.arange(len(pages)), cuts):
-            owner, row, write = (int(value) for value in kind[:, run[0]])
-            process = self.process_of[owner]
+    def _touch(self, pages: Integers, rows: Integers, write: Flags) -> None:
+        """Touch pages as the trace does; accesses after each other that are alike are made by one call."""
+        kind = np.stack((write, self.pages.owner[pages], rows))
+        if not self._order_matters(len(pages)):
+            order = np.lexsort(kind[::-1])
+            pages, write, kind = pages[order], write[order], kind[:, order]
+        cuts = [0, *(np.flatnonzero((np.diff(kind) != 0).any(axis=0)) + 1).tolist(), len(pages)]
+        addresses = self.pages.address[pages].tolist()
+        for (low, high), (writes, owner, row) in zip(pairwise(cuts), kind[:, cuts[:-1]].T.tolist(), strict=True):
+            process = self.pages.processes[owner]
             process.run_on(self.machine.node_ids[row])
-            addresses = self.address[pages[run]].tolist()
-            answer = process.write(addresses) if write else min(process.read(addresses))
+            answer = process.write(addresses[low:high]) if writes else min(process.read(addresses[low:high]))
             if answer < 0:
-                at = f"a page of pid {list(self.processes)[owner]} on CPUs of node {self.machine.node_ids[row]}"
-                raise OutOfMemory(f"trace: {at} cannot be touched, errno {-answer}: the machine is too small", done)
+                at = f"a page of pid {self.pages.pids[owner]} on CPUs of node {self.machine.node_ids[row]}"
+                message = f"trace: {at} cannot be touched, errno {-answer}: the machine is too small"
+                raise OutOfMemory(message, self.done)
+        self.touched[pages] = READ
+        self.touched[pages[write]] = WRITTEN
         self.look(pages)
+
+    def _order_matters(self, pages: int) -> bool:
+        """Whether where so many pages go depends on which node's CPUs touch theirs first: it does where a node may
+        become full. Elsewhere reads, which map the zero page, may all come first, and then the writes of each node in
+        their order: a hundredth of the calls. (Interleaving goes by the address, not by turns.)
+        """
+        m = self.machine
+        return min(m.nr_free(node) for node in m.node_ids if m.topology.memory(node)) <= pages
 
     def look(self, pages: Integers) -> None:
         """See where pages lie now. It has no price: it is not the process that looks."""
-        for page in pages.tolist():
-            node = self.process_of[self.owner[page]].pte(int(self.address[page])).node
-            self.where[page] = NOWHERE if node is None else self.machine.row[node]
+        self.where[pages] = self.pages.rows(pages)
+
+
+def first_of_each(page: Integers, places: Integers) -> Integers:
+    """Of accesses, given by their places, the first to each page."""
+    return places[np.unique(page[places], return_index=True)[1]]

@@ -16,6 +16,7 @@ Integers: TypeAlias = "npt.NDArray[np.int64]"
 Flags: TypeAlias = "npt.NDArray[np.bool_]"
 
 HIGHEST = END_OF_MEMORY - PAGE_SIZE  #: the last page of user space is not used
+TICKS_FOR_A_VALUE = 8  #: bytes that may be spent on an access to find out which pages there are
 MOST_PAGES_APART = 512  #: pages in a row that nobody accesses and that still lie within one area
 
 
@@ -65,19 +66,20 @@ class Trace:
     @property
     def pids(self) -> tuple[int, ...]:
         """The processes of the trace, by number."""
-        return tuple(int(pid) for pid in np.unique(self.pid))
+        return tuple(distinct(self.pid).tolist())
 
     @property
     def cpus(self) -> tuple[int, ...]:
         """The CPUs of the trace, by number."""
-        return tuple(int(cpu) for cpu in np.unique(self.cpu))
+        return tuple(distinct(self.cpu).tolist())
 
     @property
     def areas(self) -> tuple[TracedArea, ...]:
         """The areas that hold all pages accessed, by process and address; short gaps are part of an area."""
-        areas = []
-        for pid in self.pids:
-            pages = np.unique(self.address[self.pid == pid] >> PAGE_SHIFT)
+        areas, pids = [], self.pids
+        for pid in pids:
+            addresses = self.address if len(pids) == 1 else self.address[self.pid == pid]
+            pages = distinct(addresses >> PAGE_SHIFT)
             ends = np.flatnonzero(np.diff(pages) > MOST_PAGES_APART)
             firsts, lasts = np.concatenate(([0], ends + 1)), np.concatenate((ends, [len(pages) - 1]))
             areas += [
@@ -90,6 +92,20 @@ class Trace:
         pages = sum(area.pages for area in self.areas)
         share = f"{self.write.mean():.0%} of them writes" if len(self) else "none"
         return f"<Trace: {len(self):,} accesses, {share}; {pages:,} pages, pids {self.pids}, CPUs {self.cpus}>"
+
+
+def distinct(values: Integers) -> Integers:
+    """The values, each once, ascending. Those that lie close together are ticked off rather than sorted, which takes a
+    tenth of the time.
+    """
+    if not len(values):
+        return values
+    lowest, highest = int(values.min()), int(values.max())
+    if highest - lowest > TICKS_FOR_A_VALUE * len(values):
+        return np.unique(values)
+    seen = np.zeros(highest - lowest + 1, dtype=np.bool_)
+    seen[values - lowest] = True
+    return np.flatnonzero(seen) + lowest
 
 
 def joined(traces: Iterable[Trace]) -> Trace:
