@@ -28,7 +28,7 @@ LAYERS = [
     ("explain", "facade", "live", "allocators", "guest", "situations", "scenario", "trace"),
     ("widgets", "plots"),
     ("__init__",),
-    ("lab", "handout", "cli", "__main__"),
+    ("lab", "handout", "judge", "cli", "__main__"),
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 

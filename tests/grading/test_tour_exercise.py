@@ -118,7 +118,7 @@ def test_edited_and_deleted_test_cells_do_not_help(graded: dict[str, Graded]) ->
 
 def test_endless_loop_is_ended_and_the_class_is_graded(new_course: Callable[[], Path]) -> None:
     """Each cell has its time, shortened here; the grading goes on behind it."""
-    late = grade(new_course(), {"zeno": answer(ENDLESS), "zoe": None}, "--ExecutePreprocessor.timeout=2")
+    late = grade(new_course(), {"zeno": answer(ENDLESS), "zoe": None}, "--Judge.cell_seconds=2")
     assert late == {"zeno": Graded(0, points()), "zoe": Graded(0, points())}
 
 
