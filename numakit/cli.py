@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
@@ -191,6 +192,59 @@ def lab(
         serve(folder, port=port, browser=browser)
 
 
+@main.command()
+@click.argument("assignments", nargs=-1)
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=".", help="The course's folder.")
+def release(assignments: tuple[str, ...], folder: Path) -> None:
+    """For lecturers: make the students' versions of ASSIGNMENTS, of all if none is named, with nbgrader.
+
+    They come to release/, without solutions and hidden tests; the gradebook learns what is to be tested.
+    """
+    course = _course()
+    try:
+        names = course.release(folder, assignments)
+    except course.CourseError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Made {', '.join(names)} in {folder / 'release'}.")
+
+
+@main.command()
+@click.argument("assignment")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=".", help="The course's folder.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, help="Submissions judged at a time.")
+def grade(assignment: str, folder: Path, jobs: int) -> None:
+    """For lecturers: judge all submissions of ASSIGNMENT, and write the class list.
+
+    \b
+    submitted/NAME/ASSIGNMENT/   what was handed in
+    gradebook.db, autograded/    nbgrader's, as after nbgrader autograde
+    class-ASSIGNMENT.csv         everybody's points; an empty score: could not run, and somebody has to look
+
+    Tests run in a process of the judge's, submissions in another: that of another user if root grades, in a namespace
+    where bubblewrap is installed, else as the user who grades, and you are warned.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from numakit.judge.confine import TRUSTED, best_kind
+    from numakit.tables import text_table
+
+    course = _course()
+    if best_kind() == "none":
+        click.echo(f"Warning: {TRUSTED}.", err=True)
+    try:
+        with ThreadPoolExecutor(jobs) as executor:
+            rows = course.grade(folder, assignment, executor)
+    except course.CourseError as error:
+        raise click.ClickException(str(error)) from error
+    path = folder / f"class-{assignment}.csv"
+    course.write_class_list(rows, path)
+    shown = [(row.student, "" if row.score is None else f"{row.score:g}", f"{row.most:g}", row.state) for row in rows]
+    click.echo(text_table(("student", "score", "of", ""), shown))
+    click.echo(f"Wrote {path}.")
+    if any(row.score is None for row in rows):
+        raise SystemExit(REFUSED)
+
+
 @main.command(epilog=EXIT_STATUS)
 @click.argument("machine", type=MachineName(), metavar="FILE|PRESET|host", required=False)
 @click.option("--json", "form", flag_value="json", help="Print networkx' node-link JSON instead.")
@@ -363,6 +417,14 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(main, {}, "numakit", "_NUMAKIT_COMPLETE").source())
+
+
+def _course() -> ModuleType:
+    try:
+        from numakit.judge import course
+    except ImportError as error:
+        raise click.ClickException(f"nbgrader is missing ({error}): pip install 'numakit[grade]'") from error
+    return course
 
 
 def _load(machine: str) -> Topology:

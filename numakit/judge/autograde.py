@@ -141,15 +141,15 @@ def closed_paths(db_url: str) -> list[str]:
 
 def write_outputs(nb: NotebookNode, case: Case, found: Judged) -> None:
     """Below each cell with code what was printed and what failed; below a test with part of its points that part."""
-    students = dict(zip([name for name, _ in case.theirs], (found.theirs.get(i) for i in range(1000)), strict=False))
-    codes = [cell for cell in nb.cells if cell.cell_type == "code"]
-    for place, cell in enumerate(codes):
-        name = name_of(cell) or f"{place + 1}"
-        finding = found.tests.get(name) if is_grade(cell) else students.get(name)
-        cell.outputs, cell.execution_count = [], None
-        if finding is not None:
+    told = {name: found.theirs.get(place) for place, (name, _) in enumerate(case.theirs)} | found.tests
+    own = 0
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            name = name_of(cell)
+            own += name is None
+            finding = told.get(name or f"of your own, number {own}")
             points = cell.metadata.nbgrader.points if is_grade(cell) else None
-            cell.outputs = outputs_of(finding, points)
+            cell.outputs, cell.execution_count = outputs_of(finding, points) if finding else [], None
 
 
 def outputs_of(finding: Finding, points: float | None) -> list[NotebookNode]:

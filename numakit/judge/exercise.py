@@ -58,10 +58,12 @@ def case_of(originals: Sequence[Original], submitted: Iterable[Mapping[str, Any]
     last = {name_of(cell): i for i, cell in enumerate(cells)}  # of two cells with one name nbgrader takes the last
     known: dict[str | None, Original] = {original.name: original for original in originals}
     theirs = [(o.name, shown(o)) for o in originals if o.kind == "given" and o.name not in last]
+    own = 0
     for i, cell in enumerate(cells):
         original = known.get(name_of(cell)) if last[name_of(cell)] == i else None
         if original is None or original.kind == "answer":
-            theirs.append((original.name if original else f"{i + 1}", text_of(cell)))
+            own += original is None
+            theirs.append((original.name if original else f"of your own, number {own}", text_of(cell)))
         elif original.kind == "given":
             theirs.append((original.name, shown(original)))
     ours: list[tuple[str, str, str, float]] = [
