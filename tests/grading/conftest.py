@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.grading.course import copy_course, nbgrader
+from tests.grading.course import command, copy_course
 
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course folder with the students' versions, as `nbgrader generate_assignment` makes them."""
+    """A course folder with the students' versions, as nbgrader makes them: all in one process, by `numakit release`."""
     course = copy_course(tmp_path_factory.mktemp("released") / "course")
-    for assignment in sorted(folder.name for folder in (course / "source").iterdir()):
-        nbgrader(course, "generate_assignment", assignment)
+    run = command(course, "numakit", "release")
+    assert run.returncode == 0, run.stdout + run.stderr
     return course
 
 

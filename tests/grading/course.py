@@ -41,26 +41,32 @@ class Graded(NamedTuple):
 
 
 def copy_course(folder: Path) -> Path:
-    """A course folder with the sources and settings of the exercises, and nothing else."""
+    """A course folder with the sources and settings of the exercises, and nothing else; open to nobody else."""
     ignored = shutil.ignore_patterns("*.db", "*.log", ".*", "autograded", "feedback", "submitted", "release")
     shutil.copytree(ROOT / "exercises", folder, ignore=ignored)
+    folder.chmod(0o700)
     return folder
 
 
 def nbgrader(course: Path, *arguments: str, seconds: int = SECONDS) -> str:
-    """Run a command of nbgrader in the course folder; what it printed. Raises if it fails or takes too long.
+    """Run a command of nbgrader in the course folder; what it printed. Raises if it fails or takes too long."""
+    run = command(course, "nbgrader", *arguments, seconds=seconds)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout + run.stderr
+
+
+def command(course: Path, program: str, *arguments: str, seconds: int = SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run a program of this Python in the course folder, as a lecturer would.
 
     nbgrader itself starts `alembic` by name, so the folder of this Python's commands comes first.
     """
     private = {name: str(course / ".jupyter" / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     private |= {"PATH": beside, "IPYTHONDIR": str(course / ".ipython"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    run = subprocess.run(
-        command, cwd=course, env={**os.environ, **private}, timeout=seconds, check=False, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout + run.stderr
+    return subprocess.run(
+        [sys.executable, "-m", program, *arguments], cwd=course, env={**os.environ, **private}, timeout=seconds,
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
 
 
 def hand_in(course: Path, student: str, edit: Edit | None = None, exercise: Exercise = TOUR) -> None:
