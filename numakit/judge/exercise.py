@@ -28,12 +28,13 @@ class Original(NamedTuple):
 
 class Case(NamedTuple):
     """What is tried: the lecturer's cells in their order; the submission's, given ones among them, in theirs; the names
-    under which tests find answers.
+    under which tests find answers; and those of them that serve in the kernel, each with its role.
     """
 
     ours: list[tuple[str, str, str, float]]
     theirs: list[tuple[str, str]]
     answers: list[str]
+    roles: dict[str, str]
 
     @property
     def digest(self) -> str:
@@ -69,7 +70,8 @@ def case_of(originals: Sequence[Original], submitted: Iterable[Mapping[str, Any]
     ours: list[tuple[str, str, str, float]] = [
         (o.kind, o.name, o.source, o.points) for o in originals if o.kind != "answer"
     ]
-    return Case(ours, theirs, names_in(o.source for o in originals if o.kind == "answer"))
+    solutions = [original.source for original in originals if original.kind == "answer"]
+    return Case(ours, theirs, names_in(solutions), roles_in(solutions))
 
 
 def shown(original: Original) -> str:
@@ -88,6 +90,17 @@ def names_in(sources: Iterable[str]) -> list[str]:
                 names = [inner for inner in ast.walk(statement) if isinstance(inner, ast.Name)]
                 found |= {inner.id: None for inner in names if isinstance(inner.ctx, ast.Store)}
     return list(found)
+
+
+def roles_in(sources: Iterable[str]) -> dict[str, str]:
+    """The functions that the lecturer's solutions register for the kernel, by `@serves("role")`: name -> role."""
+    found: dict[str, str] = {}
+    for statement in (statement for source in sources for statement in ast.parse(source).body):
+        for decorator in statement.decorator_list if isinstance(statement, ast.FunctionDef) else ():
+            match decorator:
+                case ast.Call(func=ast.Name(id="serves"), args=[ast.Constant(value=str() as role)]):
+                    found[statement.name] = role  # type: ignore[union-attr]
+    return found
 
 
 def name_of(cell: Mapping[str, Any]) -> str | None:

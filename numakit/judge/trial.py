@@ -30,6 +30,7 @@ from numakit.judge.confine import Limits, Walls, environment
 from numakit.judge.exercise import Case
 from numakit.judge.exposed import EXERCISE, JudgesDoor
 from numakit.judge.peer import Gone, Peer
+from numakit.kernels.functions import serves
 
 JUDGES_MEMORY = 2  #: as many times a submission's
 MOST_ENDINGS = 3  #: cells that end their process; those after them are not run any more
@@ -90,7 +91,7 @@ class Printed:
 class Submission:
     """A submission's process: started, asked, ended."""
 
-    def __init__(self, walls: Walls, limits: Limits, closed: list[str]) -> None:
+    def __init__(self, walls: Walls, limits: Limits, closed: list[str], door: JudgesDoor) -> None:
         self.folder = tempfile.mkdtemp(prefix="submission-")
         if walls.uid is not None:
             os.chown(self.folder, walls.uid, walls.uid)
@@ -106,7 +107,7 @@ class Submission:
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         self.printed = Printed(self.process.stderr, limits.output)
-        self.peer = Peer(self.process.stdout, self.process.stdin, JudgesDoor())  # type: ignore[arg-type]
+        self.peer = Peer(self.process.stdout, self.process.stdin, door)  # type: ignore[arg-type]
         self.alive = True
         terms = (walls.uid, limits.memory, limits.file_size, int(limits.all_seconds), closed)
         try:
@@ -166,7 +167,7 @@ class Trial:
     def ready(self) -> Submission:
         """The submission's process, with its cells run; started again if it has ended."""
         while self.submission is None or not self.submission.alive:
-            self.submission = Submission(self.walls, self.limits, self.closed)
+            self.submission = Submission(self.walls, self.limits, self.closed, JudgesDoor(bool(self.case.roles)))
             for place in range(len(self.case.theirs)):
                 if place not in self.fatal and len(self.fatal) <= MOST_ENDINGS:
                     self.students_cell(self.submission, place)
@@ -227,6 +228,8 @@ class Trial:
             self.names.pop(name, None)
             if submission.ask("has", name):
                 self.names[name] = submission.ask("value", name)
+                if name in self.case.roles:
+                    served_by(name, self.case.roles[name], self.names[name])
 
     def explained(self, error: Exception, name: str) -> Trouble:
         """What a reader is told: the test's line, and the lines of the submission."""
@@ -237,6 +240,16 @@ class Trial:
     def seconds_left(self) -> float:
         """What the next cell may take."""
         return max(0.1, min(self.limits.cell_seconds, self.ends - time.monotonic()))
+
+
+def served_by(name: str, role: str, function: Callable[..., Any]) -> None:
+    """Let a function of the submission serve in the judge's kernel: under its name, which a kernel's data can tell."""
+
+    def function_of_the_submission(m: Any, *arguments: Any) -> Any:
+        return function(m, *arguments)
+
+    function_of_the_submission.__name__ = name
+    serves(role)(function_of_the_submission)
 
 
 def run_cell(source: str, filename: str, names: dict[str, Any]) -> object:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from numakit.moments import Moment, moment_named
+
 PLAIN = (bool, int, float, str, type(None))
 COPIED: dict[str, type[list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any]]] = {
     "list": list,
@@ -30,6 +32,8 @@ def encode(value: Any, other: Callable[[Any], Any]) -> Any:
     """The value as JSON; `other` says what stands for one that cannot be copied. Raises CannotCross."""
     if type(value) in PLAIN:
         return value
+    if isinstance(value, Moment):  # there is only one of each, and the pipeline asks for that one
+        return ["moment", value.name]
     if (record := _record_name(value)) is not None:
         return ["record", record, [encode(item, other) for item in _fields(value)]]
     for plain in (int, float, str):
@@ -44,6 +48,8 @@ def encode(value: Any, other: Callable[[Any], Any]) -> Any:
             return [name, [encode(item, other) for item in value]]
     if isinstance(value, Mapping) and type(value).__module__ in ("builtins", "collections"):
         return ["dict", [[encode(key, other), encode(item, other)] for key, item in value.items()]]
+    if isinstance(value, memoryview):  # what it shows changes, so that a copy would be of no use
+        return other(value)
     if isinstance(value, Collection) and type(value).__module__ in ("builtins", "collections"):  # views, deques
         return ["set" if isinstance(value, Set) else "list", [encode(item, other) for item in value]]
     return other(value)
@@ -71,6 +77,8 @@ def _built(content: Any, other: Callable[[list[Any]], Any]) -> Any:
         return bytes.fromhex(rest[0])
     if kind in ("slice", "range"):
         return (slice if kind == "slice" else range)(*rest)
+    if kind == "moment":
+        return moment_named(rest[0])
     if kind == "record":
         values = [decode(item, other) for item in rest[1]]
         cls = _record_named(rest[0])
