@@ -25,6 +25,7 @@ LAYERS = [
     ("rmap", "faults", "mmap", "fork", "pins", "disc", "reclaim", "truncate"),
     ("migration",),
     ("syscalls",),
+    ("bulk",),
     ("explain", "facade", "live", "allocators", "guest", "situations", "scenario", "trace"),
     ("widgets", "plots"),
     ("__init__",),

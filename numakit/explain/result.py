@@ -32,19 +32,23 @@ class Result:
     ``outcome``: what was decided for each entry, written or not (None: the call ended before). ``addresses``: pages[]
     as far as it was read.
 
+    ``engine``: "steps", or "bulk" where the call was made at once (numakit.bulk); the answers are the same, and lists
+    are columns then, to look at only.
+
     A real kernel notes no reasons: ``why`` and the verdicts are None then, ``kernel`` is its release, and all causes
     that a number has there are told.
     """
 
     call: str
     ret: int | None
-    status: list[int | None]
-    outcome: list[int | None]
-    addresses: tuple[int, ...] = field(repr=False)
+    status: Sequence[int | None]
+    outcome: Sequence[int | None]
+    addresses: Sequence[int] = field(repr=False)
     why: Verdict | None = field(repr=False)
-    verdicts: tuple[Verdict | None, ...] = field(repr=False)
+    verdicts: Sequence[Verdict | None] = field(repr=False)
     costs: Costs = field(default_factory=Costs, repr=False)
     kernel: str = field(default="", repr=False)
+    engine: str = field(default="steps", repr=False, compare=False)
 
     @property
     def row(self) -> str:

@@ -43,7 +43,8 @@ class Prepared(Generic[R_co]):
     """A call whose arguments were checked, and that has not begun: the generator behind it, who makes it and where.
 
     ``present`` turns what the generator returns into what the caller sees. ``user_code``: a function of the reader's
-    takes part, so that the call can always be undone.
+    takes part, so that the call can always be undone. ``in_bulk``: the same call with ``pages`` pages at once, where
+    there is such a way.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Prepared(Generic[R_co]):
     cpu: int
     pid: int = 0
     user_code: bool = False
+    in_bulk: Callable[[Any], Steps[Any]] | None = None
+    pages: int = 0
 
     def task(self, when: When | None = None, until: When | None = None) -> Task:
         """The call as a task of a run."""

@@ -9,6 +9,7 @@ from numakit.abi import CAP_SYS_NICE, CAP_SYS_PTRACE
 from numakit.explain.result import MigrationResult
 from numakit.facade.call import BoundCall, Call, Prepared, see_that_it_is_a_call
 from numakit.facade.cpuset import CpusetView
+from numakit.facade.engine import engine_named, in_bulk_if_possible
 from numakit.facade.file import File
 from numakit.facade.frame import FrameView, MappedAt, mapped_at, view_frame
 from numakit.facade.graph import machine_graph
@@ -63,7 +64,9 @@ class Machine(MachineState):
 
     ``kernel``: whose rules it goes by; "seed" is the contract of the text of June 2006. ``scale``: the memory of each
     node is divided by it; "auto" keeps the machine at 2**20 frames at most. ``swap_pages``: the size of the swap
-    disc, as many pages as there are frames by default, at most 65,536. Same calls, same steps, same frame numbers.
+    disc, as many pages as there are frames by default, at most 65,536. ``engine``: "steps" plays every call page after
+    page, "bulk" makes those calls at once that can be, "auto" does so with large ones; a call that is recorded is
+    always played. Same calls, same steps, same frame numbers, whatever the engine.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Machine(MachineState):
         kernel: str | Kernel = "seed",
         scale: int | str = "auto",
         swap_pages: int | None = None,
+        engine: str = "auto",
     ) -> None:
         if not isinstance(topology, Topology):
             raise TypeError(f"topology={topology!r}: a Topology is wanted, such as Topology.preset('ring4')")
@@ -81,6 +85,7 @@ class Machine(MachineState):
         see_that_they_serve(self.kernel.functions)
         if not any(self.nr_free(node) for node in self.node_ids):
             raise ValueError(f"topology={topology.name!r}: no node has memory")
+        self.engine = engine_named(engine)
         self.cpu = self.first_cpu
         make_top_cpuset(self)
         make_zero_page(self)
@@ -287,7 +292,7 @@ class Machine(MachineState):
         broken.
         """
         keeps = self.has_journal
-        run = self._run(prepared, recorded=prepared.user_code)
+        run = self._run(in_bulk_if_possible(self, prepared), recorded=prepared.user_code)
         try:
             return run.finish()
         finally:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numakit.abi import ESRCH, MPOL_MF_MOVE, PAGE_SIZE, PROT_READ, PROT_WRITE
 from numakit.explain.result import Result
 from numakit.facade.call import Call, Prepared
 from numakit.facade.cpuset import CpusetView
+from numakit.facade.engine import bulk_calls
 from numakit.facade.file import File
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.policies import PolicyCalls
@@ -147,9 +149,17 @@ class Process(PolicyCalls):
     # -- its calls
 
     def _prepare(
-        self, name: str, start: Any, present: Any = lambda result: result, *, needs_memory: bool = True
+        self,
+        name: str,
+        start: Any,
+        present: Any = lambda result: result,
+        *,
+        needs_memory: bool = True,
+        in_bulk: Any = None,
+        pages: int = 0,
     ) -> Prepared[Any]:
-        """A call that this process makes; one that has ceased to exist when its turn comes gets -ESRCH.
+        """A call that this process makes; one that has ceased to exist when its turn comes gets -ESRCH. ``in_bulk``:
+        what to start instead where many ``pages`` go at once.
 
         Raises ValueError for a call about memory of its own by a kernel thread, which has none.
         """
@@ -157,7 +167,7 @@ class Process(PolicyCalls):
         if needs_memory and self.alive and not self.mm:
             raise ValueError(f"{self.name} (pid {pid}) is a kernel thread, which has no memory: it cannot {name}")
 
-        def begin(m: MachineState) -> Steps[Any]:
+        def begin(m: MachineState, start: Any = start) -> Steps[Any]:
             struct = m.table.get(("process", pid))
             if struct is None:
                 return -ESRCH
@@ -167,7 +177,8 @@ class Process(PolicyCalls):
                 yield from mmput(m, mm)
             return result
 
-        return Prepared(name, begin, present, self._machine.cpu_of(pid), pid)
+        other_way = in_bulk and partial(begin, start=in_bulk)
+        return Prepared(name, begin, present, self._machine.cpu_of(pid), pid, in_bulk=other_way, pages=pages)
 
     @Call
     def fork(self, name: str | None = None) -> Prepared[Process]:
@@ -417,17 +428,20 @@ class Process(PolicyCalls):
 
         def present(answer: Report | int) -> Result:
             report = answer if isinstance(answer, Report) else never_made(self.pid, answer)
-            addresses = tuple(copied) if not isinstance(copied, UserArray) else ()
-            outcome = [verdict.value if verdict else None for verdict in report.verdicts]
+            addresses = copied if not isinstance(copied, UserArray) else ()
             return Result(
-                call, report.ret, list(report.status), outcome, addresses, report.why, report.verdicts, report.costs
-            )
+                call, report.ret, report.told, report.outcome, addresses, report.why, report.verdicts, report.costs,
+                engine=report.engine,
+            )  # fmt: skip
 
+        arguments = (pid, number, copied, wanted, status, flags)
         return self._prepare(
             "move_pages",
-            lambda m, me: report_move_pages(m, me, pid, number, copied, wanted, status, flags),
+            lambda m, me: report_move_pages(m, me, *arguments),
             present,
             needs_memory=False,
+            in_bulk=lambda m, me: bulk_calls().report_move_pages_in_bulk(m, me, *arguments),
+            pages=number,
         )
 
 

@@ -34,6 +34,21 @@ class Report(NamedTuple):
     verdicts: tuple[Verdict | None, ...]
     costs: Costs = Costs()
 
+    @property
+    def engine(self) -> str:
+        """Which engine made the call, see numakit.bulk."""
+        return "steps"
+
+    @property
+    def told(self) -> Sequence[int | None]:
+        """What user memory holds, an element an entry."""
+        return list(self.status)
+
+    @property
+    def outcome(self) -> Sequence[int | None]:
+        """The answer of each entry; None where nothing was decided."""
+        return [verdict.value if verdict else None for verdict in self.verdicts]
+
 
 @kernel_function
 def report_move_pages(

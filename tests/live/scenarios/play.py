@@ -45,7 +45,7 @@ def of_today(play: Scenario) -> Scenario:
 
 def told(result: Result) -> tuple[int | None, list[int | None]]:
     """What a caller of move_pages() is told."""
-    return result.ret, result.status
+    return result.ret, list(result.status)
 
 
 def policy(answer: Any) -> tuple[int, int | None, tuple[int, ...]]:
@@ -55,8 +55,7 @@ def policy(answer: Any) -> tuple[int, int | None, tuple[int, ...]]:
 
 def places(process: Any, pages: Iterable[int]) -> list[int | None]:
     """Where pages of a process are: a query of its own."""
-    status: list[int | None] = process.move_pages(0, list(pages)).status
-    return status
+    return list(process.move_pages(0, list(pages)).status)
 
 
 def refusal(answer: Any) -> int:
