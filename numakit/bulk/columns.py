@@ -58,5 +58,16 @@ def column_of(values: Sequence[int]) -> Ints | None:
         return values.values
     if isinstance(values, range):
         return np.arange(values.start, values.stop, values.step)
-    array = np.array(values if len(values) else [0], copy=True)[: len(values)]
+    try:
+        array = np.array(values if len(values) else [0], copy=True)[: len(values)]
+    except ValueError:  # sequences in a sequence
+        return None
     return array if array.ndim == 1 and array.dtype.kind in "iu" else None
+
+
+def checked_column(values: Sequence[int], lowest: int, highest: int) -> Column | None:
+    """The values of an argument, copied; None if one of them is not allowed, or no whole number."""
+    column = column_of(values)
+    if column is None or not len(column) or not lowest <= int(column.min()) <= int(column.max()) <= highest:
+        return None
+    return Column(column)

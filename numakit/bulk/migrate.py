@@ -100,18 +100,17 @@ class Move(NamedTuple):
     stacks: list[tuple[int, StackPlan]]
 
 
-def move(m: MachineState, frames: Frames, pages: Ints, rows: Ints, order_of: OrderOf, held: int) -> int:
+def move(m: MachineState, frames: Frames, gathered: Gathered, rows: Ints, order_of: OrderOf, held: int) -> int:
     """Move ordinary pages to the nodes in ``rows``, up to the first for which there is no frame. How many were moved.
 
     Needs them off the LRU, with ``held`` references of the acting task to each. Then each page is mapped at its new
     frame, which is on its LRU list or in the pagevec; the old frame is free or in the pagevec.
     """
-    if not len(pages):
-        return 0
-    gathered = gather(m, frames, pages, held)
-    planned = plan_move(m, frames, gathered, rows, order_of(len(pages)))
+    planned = plan_move(m, frames, gathered, rows, order_of(len(rows)))
     if isinstance(planned, int):
-        return move(m, frames, pages[:planned], rows[:planned], order_of, held)
+        if not planned:
+            return 0
+        return move(m, frames, gather(m, frames, gathered.pages[:planned], held), rows[:planned], order_of, held)
     for row, stack in planned.stacks:
         carry_out(m, row, stack)
     count_allocations(m, rows)
@@ -120,7 +119,7 @@ def move(m: MachineState, frames: Frames, pages: Ints, rows: Ints, order_of: Ord
     drain_what_waited(frames, planned.pagevec)
     fill_new_pages(frames, gathered, regular(planned.new), flags)
     pass_pagevec(m, frames, planned)
-    return len(pages)
+    return len(rows)
 
 
 def plan_move(m: MachineState, frames: Frames, gathered: Gathered, rows: Ints, order: Order) -> Move | int:

@@ -29,13 +29,14 @@ from numakit.bulk.shared import Sharers
 from numakit.bulk.verdicts import Verdicts
 from numakit.bulk.views import Bools, Frames, Ints, rows_of, view
 from numakit.fork import mmput
+from numakit.machine.bug import KernelBug
 from numakit.machine.cpuset import cpuset_mems_allowed
 from numakit.machine.locks import down_read, up_mmap_sem
 from numakit.machine.lru import lru_add_drain_all
 from numakit.machine.mempolicy import cpuset_update_task_memory_state
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import because, take_verdict
+from numakit.machine.verdicts import Verdict, because, take_verdict
 from numakit.migration.new_page import NewPage
 from numakit.migration.putback import putback_lru_pages
 from numakit.syscalls.move_pages import (
@@ -115,23 +116,41 @@ def report_move_pages_in_bulk(
     outcome, queued = open_columns(m, addresses, wanted)
     yield from down_read(m, mm)
     call = Call(
-        areas_of(m, mm), np.minimum(addresses.astype(np.uint64), HIGHEST).astype(np.int64), wanted,
+        areas_of(m, mm), as_signed(addresses), wanted,
         view(m.arrays[queued]), np.zeros(nr_pages, np.int8), view(m.arrays[outcome]),
         m.arrays[outcome],
     )  # fmt: skip
     verdicts = Verdicts(call.areas, addresses, wanted, call.rows, call.found, call.answers)
-    if wanted is None:
-        ret = do_pages_stat_in_bulk(m, call)
-        up_mmap_sem(m, mm)
-    else:
-        ret = yield from do_move_pages_in_bulk(m, mm, call, verdicts, flags)
-    why = why_it_returned(m)
-    yield from mmput(m, mm)
+    ret: int | None = None
+    try:
+        ret = yield from do_move_or_stat(m, mm, call, verdicts, flags)
+        why = why_it_returned(m)
+        yield from mmput(m, mm)
+    except KernelBug as bug:
+        why = Verdict(0, "bug", (("what", str(bug)),))
     m.put(("call", m.current), None)
     m.drop_array(outcome)
     m.drop_array(queued)
-    written = call.answers if ret >= 0 else np.broadcast_to(np.int32(UNSET), nr_pages)
+    written = call.answers if ret is not None and ret >= 0 else np.broadcast_to(np.int32(UNSET), nr_pages)
     return BulkReport(ret, why, Column(written, UNSET), verdicts, replace(m.costs))  # type: ignore[arg-type]
+
+
+def as_signed(addresses: Ints) -> Ints:
+    """Addresses as signed integers; those too high for that are in no area, and stay so."""
+    if addresses.dtype == np.int64:
+        return addresses
+    return (
+        np.minimum(addresses, HIGHEST).astype(np.int64) if addresses.dtype == np.uint64 else addresses.astype(np.int64)
+    )
+
+
+def do_move_or_stat(m: MachineState, mm: int, call: Call, verdicts: Verdicts, flags: int) -> Steps[int]:
+    """What the call does with its entries. Needs mmap_sem, and gives it back."""
+    if call.nodes is not None:
+        return (yield from do_move_pages_in_bulk(m, mm, call, verdicts, flags))
+    ret = do_pages_stat_in_bulk(m, call)
+    up_mmap_sem(m, mm)
+    return ret
 
 
 def is_refused(m: MachineState, caller: TaskStruct, pid: int, nr_pages: int, nodes: Ints | None, flags: int) -> bool:
@@ -179,8 +198,10 @@ def do_move_pages_in_bulk(m: MachineState, mm: int, call: Call, verdicts: Verdic
     stayed = 0
     if len(entries):
         queue = MoveQueue.of(m, call, entries)
-        stayed = yield from migrate_pages_of_2006(m, frames, queue)
-        note_handed_over(m, call, verdicts, queue)
+        try:
+            stayed = yield from migrate_pages_of_2006(m, frames, queue)
+        finally:
+            note_handed_over(m, call, verdicts, queue)
     up_mmap_sem(m, mm)
     if stayed < 0:
         return because(m, stayed, "full", queued=len(entries))

@@ -15,6 +15,7 @@ from numakit.abi import EAGAIN, ENOMEM
 from numakit.bulk.migrate import CHUNK, OrderOf, move
 from numakit.bulk.pages import gather
 from numakit.bulk.views import Bools, Frames, Ints
+from numakit.machine.bug import KernelBug
 from numakit.machine.frames import get_page, mems_allowed
 from numakit.machine.state import MachineState
 from numakit.migration.new_page import NewPage
@@ -86,16 +87,23 @@ def first_pass(m: MachineState, frames: Frames, queue: Queue, order_of: OrderOf)
     failed = 0
     for start in range(0, len(queue.pages), CHUNK):
         chunk = slice(start, start + CHUNK)
-        ordinary = gather(m, frames, queue.pages[chunk], queue.held).ordinary & (queue.rows[chunk] != NO_ROW)
+        gathered = gather(m, frames, queue.pages[chunk], queue.held)
+        ordinary = gathered.ordinary & (queue.rows[chunk] != NO_ROW)
         for first, last, at_once in runs(ordinary):
             begin, end = start + first, start + last
             if at_once and end - begin >= SHORTEST_RUN:
-                moved = move(m, frames, queue.pages[begin:end], queue.rows[begin:end], order_of, queue.held)
+                if last - first < len(ordinary):
+                    gathered = gather(m, frames, queue.pages[begin:end], queue.held)
+                moved = move(m, frames, gathered, queue.rows[begin:end], order_of, queue.held)
                 queue.note_moved(m, begin, begin + moved)
                 m.costs.attempts += moved
                 begin += moved
             for at in range(begin, end):
-                rc = yield from hand_over(m, queue, at)
+                try:
+                    rc = yield from hand_over(m, queue, at)
+                except KernelBug:  # the kernel stops with whatever it holds: the others are isolated
+                    hold(m, queue, at + 1)
+                    raise
                 if rc == -ENOMEM and m.kernel.no_memory_ends_call:
                     hold(m, queue, at + 1)
                     putback_lru_pages(m, [*retry, *queue.pages[at:].tolist()])

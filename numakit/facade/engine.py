@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Sized
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from numakit.abi import PAGE_SIZE
 from numakit.facade.call import Prepared
+from numakit.facade.vma import Area
 from numakit.kernels import KERNELS
 
 if TYPE_CHECKING:
@@ -40,6 +43,17 @@ def in_bulk_if_possible(machine: Machine, prepared: Prepared[R]) -> Prepared[R]:
 def has_a_known_flow(machine: Machine) -> bool:
     """Whether the kernel's functions are those of one that comes with the kit."""
     return any(dict(machine.kernel.functions) == dict(kernel.functions) for kernel in KERNELS.values())
+
+
+def many(machine: Machine, values: Any, lowest: int, highest: int) -> Sequence[int] | None:
+    """A large argument copied into an array; None for others, and where an element is not allowed: whoever asks then
+    looks at them one by one.
+    """
+    if machine.engine == "steps" or not isinstance(values, Sized) or len(values) < MANY_PAGES:
+        return None
+    plain = range(values.start, values.end, PAGE_SIZE) if isinstance(values, Area) else values
+    column: Sequence[int] | None = import_module("numakit.bulk.columns").checked_column(plain, lowest, highest)
+    return column
 
 
 def bulk_calls() -> Any:

@@ -10,7 +10,7 @@ from numakit.abi import ESRCH, MPOL_MF_MOVE, PAGE_SIZE, PROT_READ, PROT_WRITE
 from numakit.explain.result import Result
 from numakit.facade.call import Call, Prepared
 from numakit.facade.cpuset import CpusetView
-from numakit.facade.engine import bulk_calls
+from numakit.facade.engine import bulk_calls, many
 from numakit.facade.file import File
 from numakit.facade.pinned import PinnedPages
 from numakit.facade.policies import PolicyCalls
@@ -417,8 +417,11 @@ class Process(PolicyCalls):
         for name, given, size in (("pages", pages, 8), ("nodes", nodes, 4), ("status", status, 4)):
             if isinstance(given, UserArray):
                 check_user_array(given, name, size)
-        copied = argument(pages, "pages", 0, 2**64 - 1)
-        wanted = None if nodes is None else argument(nodes, "nodes", -(2**31), 2**31 - 1)
+        m = self._machine
+        copied = many(m, pages, 0, 2**64 - 1) or argument(pages, "pages", 0, 2**64 - 1)
+        wanted = None
+        if nodes is not None:
+            wanted = many(m, nodes, -(2**31), 2**31 - 1) or argument(nodes, "nodes", -(2**31), 2**31 - 1)
         if status is not None and not isinstance(status, UserArray):
             raise ValueError(
                 f"status={status!r}: a user array (process.array), or None to leave the answers in the result"

@@ -173,10 +173,37 @@ def do_pages_move(
     """
     yield DRAIN, 0
     lru_cache_disable(m)
-    i = start = rc = 0
+    rc = yield from move_entries(m, target, mm, nr_pages, pages, nodes, flags, answers, range(nr_pages))
+    return end_of_moves(m, answers, rc)
+
+
+def end_of_moves(m: MachineState, answers: Answers, rc: int) -> int:
+    """Switch pagevecs on again, and say why the call returns ``rc``; returns it."""
+    lru_cache_enable(m)
+    if rc > 0:
+        return because(m, rc, "stayed", stayed=rc)
+    return rc or because(m, 0, "ok", lazily=True, queued=sum(page > 0 for page in answers.queued))
+
+
+def move_entries(
+    m: MachineState,
+    target: TaskStruct,
+    mm: int,
+    nr_pages: int,
+    pages: Argument,
+    nodes: Argument,
+    flags: int,
+    answers: Answers,
+    entries: range,
+) -> Steps[int]:
+    """Go through neighbouring entries, the loop of do_pages_move(); what is queued at their end moves. Needs pagevecs
+    switched off. 0, how many of all ``nr_pages`` did not move, or a negative errno.
+    """
+    i = start = entries.start
+    rc = 0
     node: int | None = None
     queued: dict[int, PageToNode] = {}  # the batch: page -> the entry, from start on, that queued it
-    while i < nr_pages:
+    while i < entries.stop:
         entry = yield from fetch_entry(m, target, i, pages, nodes, answers)
         if isinstance(entry, int):
             rc = entry
@@ -203,10 +230,7 @@ def do_pages_move(
     if queued:  # also after an error: what is isolated goes on its way
         moved = yield from move_pages_and_store_status(m, node, queued, start, i, nr_pages, answers)
         rc = rc if rc < 0 else moved
-    lru_cache_enable(m)
-    if rc > 0:
-        return because(m, rc, "stayed", stayed=rc)
-    return rc or because(m, 0, "ok", lazily=True, queued=sum(page > 0 for page in answers.queued))
+    return rc
 
 
 @kernel_function

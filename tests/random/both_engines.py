@@ -1,0 +1,123 @@
+"""Random machines and calls for both engines: what the bulk engine leaves behind has to be what the readable one does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, PAGE_SIZE, Machine, Process
+from numakit.kernels import Kernel
+from tests.random.machines import small_machine
+from tests.random.worlds import map_files, swap_out
+
+LARGE, SMALL, SHARED = 30, 6, 4  #: pages of the areas of a process
+SWAP_PAGES = 10
+NODES = (0, 1, 3)
+
+
+class Played(NamedTuple):
+    """What a call asks for; numbers are taken modulo what there is."""
+
+    kind: str
+    who: int
+    whose: int
+    first: int
+    pages: int
+    random_seed: int
+
+
+CALLS = st.builds(
+    Played,
+    st.sampled_from(["move", "move", "move", "move of other", "query"]),
+    *[st.integers(0, 3)] * 2,
+    st.integers(0, 44),
+    st.integers(0, 60),
+    st.integers(0, 2**16),
+)
+
+
+def world(random_seed: int, kernel: Kernel, engine: str) -> Machine:
+    """Two or three nodes, one of which may be small or without memory, and two to four processes that share memory."""
+    draw = Random(f"both engines {random_seed}")
+    frames = {0: draw.choice((60, 120)), 1: draw.choice((45, 120)), 3: draw.choice((0, 5, 60, 120))}
+    machine = small_machine(frames, kernel, SWAP_PAGES)
+    machine.engine = engine
+    parent = machine.spawn("parent", uid=0, node=0)
+    areas = [parent.mmap(LARGE), parent.mmap(SMALL), parent.mmap(SHARED, shared=True)]
+    parent.write([page for area in areas for page in area if draw.random() < 0.9])
+    parent.read([page for area in areas for page in area if draw.random() < 0.2])
+    if draw.random() < 0.5:
+        map_files(draw, parent)
+    if draw.random() < 0.4:
+        parent.munmap(areas[0][draw.randrange(LARGE)])
+    if draw.random() < 0.3:
+        swap_out(parent, [page for page in areas[0] if draw.random() < 0.2])
+        parent.read([page for page in areas[0] if draw.random() < 0.5])
+    everywhere = places(parent)
+    for name in ("child", "grandchild")[: draw.randrange(3)]:
+        child = parent.fork(name)
+        child.read([page for page in everywhere if draw.random() < 0.3])
+        child.write([page for page in everywhere if draw.random() < draw.choice((0, 0.7))])
+    machine.spawn("visitor", uid=draw.choice((0, 1000)), node=1).write([])
+    if draw.random() < 0.2:
+        parent.mlock(areas[0][3:5])
+    if draw.random() < 0.2:
+        parent.vmsplice(draw.sample(list(areas[1]), 2))
+    if draw.random() < 0.2:
+        parent.mprotect(areas[0][6:8], 0)
+    return machine
+
+
+def places(process: Process) -> list[int]:
+    """The pages of a process's areas, with the first one behind each."""
+    return [address for vma in process.vmas for address in [*vma, vma.end]]
+
+
+def play(machine: Machine, call: Played) -> Any:
+    """Make a call; what it answered."""
+    draw = Random(call.random_seed)
+    processes = machine.processes
+    caller, target = processes[call.who % len(processes)], processes[call.whose % len(processes)]
+    if call.kind != "move of other":
+        target = caller
+    addresses = named(draw, target, call)
+    pid = 0 if target is caller else target.pid
+    if call.kind == "query":
+        return caller.move_pages(pid, addresses)
+    nodes = [draw.choice(NODES)] * len(addresses)
+    if draw.random() < 0.5:
+        nodes = [draw.choice(NODES) for _ in addresses]
+    if draw.random() < 0.03 and nodes:
+        nodes[draw.randrange(len(nodes))] = draw.choice((-1, 7, 1024))
+    return caller.move_pages(pid, addresses, nodes, draw.choice((MPOL_MF_MOVE, MPOL_MF_MOVE_ALL)))
+
+
+def named(draw: Random, target: Process, call: Played) -> list[int]:
+    """The addresses that a call names: in order, in any order, or some several times."""
+    everywhere = places(target) or [0x10000000]
+    some = everywhere[call.first : call.first + call.pages]
+    if draw.random() < 0.3:
+        draw.shuffle(some)
+    if some and draw.random() < 0.3:
+        some = draw.choices(some, k=len(some))
+    if draw.random() < 0.1:
+        some.append(draw.choice((0, 2**64 - 1, everywhere[-1] + 50 * PAGE_SIZE)))
+    return some
+
+
+def told(answer: Any) -> Any:
+    """An answer with the costs, which are no part of a result's equality to a number."""
+    return answer, getattr(answer, "costs", None)
+
+
+def reached_by(answer: Any) -> Counter[str]:
+    """What a call in bulk came across: rows of the contract, and what was handed to the readable functions."""
+    if getattr(answer, "engine", "") != "bulk":
+        return Counter(["handed over: the whole call"])
+    alone = getattr(answer.verdicts, "single", {})
+    rows = Counter(row for row in answer.rows if row)
+    rows.update(f"handed over: {verdict.row}" for verdict in alone.values() if verdict)
+    return rows + Counter([f"ret: {answer.row}"])

@@ -1,0 +1,54 @@
+"""The bulk engine leaves behind what the readable one does, to the last byte, and answers the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numakit.bulk import passes
+from numakit.kernels import ALL_KERNELS, Kernel
+from tests.random.both_engines import CALLS, Played, play, reached_by, told, world
+from tests.random.played import LONG
+
+EXAMPLES = 200 * LONG  #: for each kernel
+
+
+@pytest.fixture(autouse=True)
+def _every_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines are small here, so that runs of ordinary pages are short: all of them are moved at once."""
+    monkeypatch.setattr(passes, "SHORTEST_RUN", 1)
+
+
+def differences(random_seed: int, kernel: Kernel, calls: list[Played], reached: Counter[str]) -> str:
+    """Play calls on both engines; in which one they differ first, and how. Empty if they do not."""
+    steps, bulk = (world(random_seed, kernel, engine) for engine in ("steps", "bulk"))
+    if steps.fingerprint() != bulk.fingerprint():
+        return "the worlds differ"
+    for number, call in enumerate(calls):
+        expected, found = play(steps, call), play(bulk, call)
+        if told(expected) != told(found):
+            return f"call {number}: {expected}\n{found}"
+        if steps.fingerprint() != bulk.fingerprint():
+            return f"call {number}, {expected}: the machines differ"
+        reached.update(reached_by(found))
+        if "bug" in steps.table:  # the machine makes no further calls
+            return ""
+    return "\n".join(bulk.inconsistencies())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ALL_KERNELS, ids=lambda kernel: kernel.name)
+def test_both_engines_leave_the_same_machine_and_say_the_same(kernel: Kernel) -> None:
+    """Whatever the machine, its processes and the calls."""
+    reached: Counter[str] = Counter()
+
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None)
+    @given(st.integers(0, 2**32), st.lists(CALLS, min_size=1, max_size=4))
+    def plays(random_seed: int, calls: list[Played]) -> None:
+        assert differences(random_seed, kernel, calls, reached) == ""
+
+    plays()
+    print(dict(reached))
