@@ -139,9 +139,8 @@ def as_signed(addresses: Ints) -> Ints:
     """Addresses as signed integers; those too high for that are in no area, and stay so."""
     if addresses.dtype == np.int64:
         return addresses
-    return (
-        np.minimum(addresses, HIGHEST).astype(np.int64) if addresses.dtype == np.uint64 else addresses.astype(np.int64)
-    )
+    fitting = np.minimum(addresses, HIGHEST) if addresses.dtype == np.uint64 else addresses
+    return fitting.astype(np.int64)
 
 
 def do_move_or_stat(m: MachineState, mm: int, call: Call, verdicts: Verdicts, flags: int) -> Steps[int]:

@@ -443,7 +443,7 @@ class Process(PolicyCalls):
             lambda m, me: report_move_pages(m, me, *arguments),
             present,
             needs_memory=False,
-            in_bulk=lambda m, me: bulk_calls().report_move_pages_in_bulk(m, me, *arguments),
+            in_bulk=lambda m, me: bulk_calls().move_pages(m, me, *arguments),
             pages=number,
         )
 

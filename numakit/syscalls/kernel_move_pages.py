@@ -174,15 +174,15 @@ def do_pages_move(
     yield DRAIN, 0
     lru_cache_disable(m)
     rc = yield from move_entries(m, target, mm, nr_pages, pages, nodes, flags, answers, range(nr_pages))
-    return end_of_moves(m, answers, rc)
+    return end_of_moves(m, rc, sum(page > 0 for page in answers.queued))
 
 
-def end_of_moves(m: MachineState, answers: Answers, rc: int) -> int:
-    """Switch pagevecs on again, and say why the call returns ``rc``; returns it."""
+def end_of_moves(m: MachineState, rc: int, queued: int) -> int:
+    """Switch pagevecs on again, and say why a call that ``queued`` so many pages returns ``rc``; returns it."""
     lru_cache_enable(m)
     if rc > 0:
         return because(m, rc, "stayed", stayed=rc)
-    return rc or because(m, 0, "ok", lazily=True, queued=sum(page > 0 for page in answers.queued))
+    return rc or because(m, 0, "ok", lazily=True, queued=queued)
 
 
 def move_entries(

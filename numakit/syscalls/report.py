@@ -108,9 +108,11 @@ def not_written(why: Verdict, number: int) -> Container[int]:
 def entry_verdict(m: MachineState, record: CallRecord, entry: int) -> Verdict | None:
     """What was decided for an entry. Only failures were noted on the way; the rest follows from the arrays."""
     value, page = m.arrays[record.outcome][entry], m.arrays[record.queued][entry] - 1
-    noted = take_verdict(m, "entry", m.current, entry) or (
-        take_verdict(m, "page verdict", m.current, page) if page >= 0 else None
-    )
+    noted = take_verdict(m, "entry", m.current, entry)
+    of_page: Verdict | None = m.table.get(("page verdict", m.current, page))
+    # A frame that one entry's page has left may hold the page of a later entry, which failed: that is not its verdict.
+    if noted is None and of_page is not None and (of_page.value < 0) == (value < 0):
+        noted = take_verdict(m, "page verdict", m.current, page)
     if value == UNSET:
         return None
     if noted is None:

@@ -1,4 +1,4 @@
-"""Random machines and calls for both engines: what the bulk engine leaves behind has to be what the readable one does."""
+"""Random machines and calls for both engines: the bulk engine has to leave behind what the readable one does."""
 
 from __future__ import annotations
 
