@@ -292,7 +292,7 @@ class Process(PolicyCalls):
         """Write to each page named. 0; or, from the first that cannot be written, -EFAULT (a real process would get
         SIGSEGV) or -ENOMEM (it would be killed).
         """
-        addresses = addresses_of(pages, "pages")
+        addresses = many(self._machine, pages, 0, (1 << 47) - 1) or addresses_of(pages, "pages")
 
         def start(m: MachineState, me: TaskStruct) -> Steps[int]:
             for address in addresses:
@@ -301,7 +301,11 @@ class Process(PolicyCalls):
                     return page
             return 0
 
-        return self._prepare("write", start)
+        in_bulk = partial(self._write_in_bulk, addresses)
+        return self._prepare("write", start, in_bulk=in_bulk, pages=len(addresses))
+
+    def _write_in_bulk(self, addresses: Sequence[int], m: MachineState, me: TaskStruct) -> Steps[int]:
+        return bulk_calls().write(m, me.mm, addresses)  # type: ignore[no-any-return]
 
     @Call
     def read(self, pages: Pages) -> Prepared[Any]:

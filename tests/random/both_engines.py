@@ -31,7 +31,7 @@ class Played(NamedTuple):
 
 CALLS = st.builds(
     Played,
-    st.sampled_from(["move", "move", "move", "move of other", "query"]),
+    st.sampled_from(["move", "move", "move", "move of other", "query", "write"]),
     *[st.integers(0, 3)] * 2,
     st.integers(0, 44),
     st.integers(0, 60),
@@ -47,7 +47,8 @@ def world(random_seed: int, kernel: Kernel, engine: str) -> Machine:
     machine.engine = engine
     parent = machine.spawn("parent", uid=0, node=0)
     areas = [parent.mmap(LARGE), parent.mmap(SMALL), parent.mmap(SHARED, shared=True)]
-    parent.write([page for area in areas for page in area if draw.random() < 0.9])
+    touched = draw.choice((0.2, 0.9, 1))
+    parent.write([page for area in areas for page in area if draw.random() < touched])
     parent.read([page for area in areas for page in area if draw.random() < 0.2])
     if draw.random() < 0.5:
         map_files(draw, parent)
@@ -85,6 +86,8 @@ def play(machine: Machine, call: Played) -> Any:
         target = caller
     addresses = named(draw, target, call)
     pid = 0 if target is caller else target.pid
+    if call.kind == "write":
+        return caller.write([address for address in named(draw, caller, call) if address < 1 << 47])
     if call.kind == "query":
         return caller.move_pages(pid, addresses)
     nodes = [draw.choice(NODES)] * len(addresses)
@@ -115,6 +118,8 @@ def told(answer: Any) -> Any:
 
 def reached_by(answer: Any) -> Counter[str]:
     """What a call in bulk came across: rows of the contract, and what was handed to the readable functions."""
+    if isinstance(answer, int):
+        return Counter([f"write: {answer}"])
     if getattr(answer, "engine", "") != "bulk":
         return Counter(["handed over: the whole call"])
     alone = getattr(answer.verdicts, "single", {})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numakit.bulk import passes
+from numakit.bulk import first_touch, passes
 from numakit.kernels import ALL_KERNELS, Kernel
 from tests.random.both_engines import CALLS, Played, play, reached_by, told, world
 from tests.random.played import LONG
@@ -20,6 +20,7 @@ EXAMPLES = 200 * LONG  #: for each kernel
 def _every_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines are small here, so that runs of ordinary pages are short: all of them are moved at once."""
     monkeypatch.setattr(passes, "SHORTEST_RUN", 1)
+    monkeypatch.setattr(first_touch, "SHORTEST_TOUCH", 1)
 
 
 def differences(random_seed: int, kernel: Kernel, calls: list[Played], reached: Counter[str]) -> str:

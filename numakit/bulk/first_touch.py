@@ -1,0 +1,132 @@
+"""Writing to many pages for the first time: what a fault at each of them leaves behind, in a few array operations.
+
+Anonymous memory that nobody has touched, of an area that may be written and does not interleave, gets its frames along
+one zonelist, in order; nothing comes free meanwhile. All other addresses are accessed one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from numakit.abi import MPOL_INTERLEAVE, PAGE_SHIFT
+from numakit.bulk.columns import column_of
+from numakit.bulk.free_frames import NONE, Exhausted, carry_out, plan
+from numakit.bulk.look_up import areas_of
+from numakit.bulk.migrate import CHUNK, TICKS, Order, drain_what_waited, fill_pagevec, pagevec_of
+from numakit.bulk.views import Frames, Ints, regular, view
+from numakit.faults import WRITTEN, access, first_flags
+from numakit.machine.frames import mems_allowed
+from numakit.machine.mempolicy import cpuset_update_task_memory_state, get_vma_policy, zonelist_policy
+from numakit.machine.numastat import FOREIGN, HIT_LOCAL, HIT_OTHER, MISS_LOCAL, MISS_OTHER
+from numakit.machine.state import NUMASTAT_COUNTERS, MachineState
+from numakit.machine.vma import PTE_NONE, PTE_PFN, PTE_PRESENT, PTE_TYPE, VM_WRITE, VmAreaStruct
+from numakit.timeline.task import Steps
+
+SHORTEST_TOUCH = 24  #: so many untouched pages in a row are worth the array operations
+
+
+def write_in_bulk(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[int]:
+    """Write to each page named, in order. 0; or, from the first that cannot be written, -EFAULT or -ENOMEM (access)."""
+    column = column_of(addresses)
+    assert column is not None, "addresses are whole numbers below 2**47"
+    frames = Frames(m)
+    for start in range(0, len(column), CHUNK):
+        chunk = column[start : start + CHUNK]
+        for begin, end, vma in runs_of_untouched(m, mm, chunk):
+            done = begin
+            if vma is not None and end - begin >= SHORTEST_TOUCH:
+                done += touch(m, frames, vma, chunk[begin:end])
+            for address in chunk[done:end].tolist():
+                page = yield from access(m, mm, address, write=True)
+                if page < 0:
+                    return page
+    return 0
+
+
+def runs_of_untouched(m: MachineState, mm: int, addresses: Ints) -> list[tuple[int, int, VmAreaStruct | None]]:
+    """(begin, end, area) of the parts of some addresses: untouched anonymous memory of one writable area, or (None)
+    anything else. Only ascending pages are looked at: none of them is named twice.
+    """
+    areas = areas_of(m, mm)
+    if not areas.vmas or ("mmap_sem", mm) in m.table or not (np.diff(addresses >> PAGE_SHIFT) > 0).all():
+        return [(0, len(addresses), None)]
+    which = np.searchsorted(areas.starts, addresses, side="right") - 1
+    which[addresses >= areas.ends[which]] = -1
+    for number in np.unique(which[which >= 0]).tolist():
+        of_it, vma = np.flatnonzero(which == number), areas.vmas[number]
+        ptes = view(m.arrays[vma.table])[places_in(vma, addresses[of_it])]
+        policy = get_vma_policy(m, m.pid, vma, vma.start)
+        plain = not vma.file and vma.flags & VM_WRITE and not (policy and policy.mode == MPOL_INTERLEAVE)
+        which[of_it[ptes & PTE_TYPE != PTE_NONE] if plain else of_it] = -1
+    ends = [*(np.flatnonzero(np.diff(which)) + 1).tolist(), len(which)]
+    parts = zip([0, *ends[:-1]], ends, strict=True)
+    return [(begin, end, areas.vmas[which[begin]] if which[begin] >= 0 else None) for begin, end in parts]
+
+
+def places_in(vma: VmAreaStruct, addresses: Ints) -> Ints:
+    """The places of the PTEs of addresses in the page table of their area."""
+    return ((addresses - vma.start) >> PAGE_SHIFT) + vma.first
+
+
+def order_of_touch(pages: int) -> Order:
+    """One page after the other; there are no old ones."""
+    begin = TICKS * np.arange(pages)
+    return Order(begin, begin, begin, old_in_pagevec=False)
+
+
+def touch(m: MachineState, frames: Frames, vma: VmAreaStruct, addresses: Ints) -> int:
+    """Write to untouched anonymous pages of an area, in order, as long as there are frames. How many were written to
+    (do_anonymous_page, write_contents).
+    """
+    cpuset_update_task_memory_state(m)
+    number = min(len(addresses), CHUNK)
+    pagevec = pagevec_of(m, number, order_of_touch(number))
+    if (frames.count[pagevec.waited] == 1).any():  # one of these would come free in the middle
+        return 0
+    new = take_along(m, zonelist_policy(m, get_vma_policy(m, m.pid, vma, vma.start)), number)
+    if len(new) < number:
+        pagevec = pagevec_of(m, len(new), order_of_touch(len(new)))
+    where, places = regular(new), regular(places_in(vma, addresses[: len(new)]))
+    frames.count[where], frames.mapcount[where] = 1, 1
+    frames.mapping[where] = vma.anon_vma
+    frames.index[where] = vma.pgoff + np.arange(vma.pages)[regular(places_in(vma, addresses[: len(new)]) - vma.first)]
+    frames.flags[where] = first_flags(m)
+    frames.contents[where] = m.clock[1] + 1 + np.arange(len(new))
+    m.set(m.clock, 1, m.clock[1] + len(new))
+    view(m.arrays[vma.table])[places] = new << PTE_PFN | PTE_PRESENT | WRITTEN
+    drain_what_waited(frames, pagevec)
+    passed = pagevec.pages(NONE, new)
+    frames.stamp[regular(passed[: pagevec.drained])] = m.clock[0] + 1 + np.arange(pagevec.drained)
+    m.set(m.clock, 0, m.clock[0] + pagevec.drained)
+    frames.count[passed[pagevec.drained :][pagevec.kind[pagevec.drained :] != 0]] += 1
+    fill_pagevec(m, passed, pagevec)
+    return len(new)
+
+
+def take_along(m: MachineState, zonelist: tuple[int, ...], number: int) -> Ints:
+    """Frames along a zonelist, as many as there are (alloc_pages, time after time)."""
+    taken: list[Ints] = [NONE]
+    allowed, left = mems_allowed(m), number
+    for node in zonelist:
+        some = min(left, m.nr_free(node)) if allowed is None or node in allowed else 0
+        if some:
+            row = m.row[node]
+            planned = plan(m, row, np.arange(some), NONE, NONE)
+            assert not isinstance(planned, Exhausted), "no more was asked for than is free"
+            carry_out(m, row, planned)
+            count_fallback(m, zonelist[0], node, some)
+            taken.append(planned.taken)
+            left -= some
+    return np.concatenate(taken)
+
+
+def count_fallback(m: MachineState, wanted: int, node: int, pages: int) -> None:
+    """Pages were allocated on a node that may not be the one that was wanted (zone_statistics)."""
+    local = node == m.cpu_nodes[m.cpu]
+    hit = (HIT_LOCAL if local else HIT_OTHER) if node == wanted else (MISS_LOCAL if local else MISS_OTHER)
+    counters = [(node, hit)] if node == wanted else [(node, hit), (wanted, FOREIGN)]
+    for where, counter in counters:
+        at = m.row[where] * NUMASTAT_COUNTERS + counter
+        m.set(m.zone_stat, at, m.zone_stat[at] + pages)
