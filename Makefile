@@ -34,6 +34,7 @@ oracle: $(VENV)/.test ## ask real kernels in guests of five nodes whether they s
 
 bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python -m benchmarks.pipeline --write
+	$(BIN)/python -m benchmarks.bulk --write --large
 	$(BIN)/python -m benchmarks.browser --write
 	$(BIN)/python -m benchmarks.widgets --write
 

@@ -76,7 +76,7 @@ def two_nodes(frames: int) -> Topology:
 
 def populated(kind: str) -> tuple[Machine, Process, list[int]]:
     """A process whose pages lie on node 0: anonymous, of a file, or a mixture with a tenth that cannot move."""
-    machine = Machine(two_nodes(4 * PAGES), scale=1)
+    machine = Machine(two_nodes(4 * PAGES), scale=1, engine="steps")
     process = machine.spawn("worker", node=0)
     areas: list[Vma] = []
     if kind in ("anonymous", "mixture"):
