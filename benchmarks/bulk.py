@@ -88,7 +88,8 @@ def back_and_forth(process: Process, addresses: Any) -> float:
 
     def move() -> None:
         node[0] = 1 - node[0]
-        process.move_pages(0, addresses, np.full(len(addresses), node[0]), MPOL_MF_MOVE)
+        nodes: Any = np.full(len(addresses), node[0])
+        process.move_pages(0, addresses, nodes, MPOL_MF_MOVE)
 
     return median(move) / len(addresses)
 
@@ -104,7 +105,7 @@ def figures() -> list[tuple[str, ...]]:
     copy, copy_scattered = copied(in_order), copied(scattered)
     _, process, addresses = touched(PAGES)
     mixed, names = mixture(PAGES)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("yardstick: a page of 4 KiB copied, in order", f"{1e9 * copy:.0f} ns", "", "1"),
         ("yardstick: a page of 4 KiB copied, scattered", f"{1e9 * copy_scattered:.0f} ns", "", "1"),
         ("a plain page moved, in order", *ratio(copy, back_and_forth(process, addresses), "")),
@@ -121,7 +122,7 @@ def figures() -> list[tuple[str, ...]]:
 def large_figures() -> list[tuple[str, ...]]:
     """16 million pages in one call, once each."""
     machine, process, addresses = touched(LARGE)
-    nodes = np.ones(LARGE, np.int64)
+    nodes: Any = np.ones(LARGE, np.int64)
     taken = seconds(lambda: process.move_pages(0, addresses, nodes))
     again = machine.spawn("another", uid=0, node=0)
     area = again.mmap(LARGE)

@@ -88,14 +88,14 @@ def touch(m: MachineState, frames: Frames, vma: VmAreaStruct, addresses: Ints) -
     new = take_along(m, zonelist_policy(m, get_vma_policy(m, m.pid, vma, vma.start)), number)
     if len(new) < number:
         pagevec = pagevec_of(m, len(new), order_of_touch(len(new)))
-    where, places = regular(new), regular(places_in(vma, addresses[: len(new)]))
+    where, at = regular(new), places_in(vma, addresses[: len(new)])
     frames.count[where], frames.mapcount[where] = 1, 1
     frames.mapping[where] = vma.anon_vma
-    frames.index[where] = vma.pgoff + np.arange(vma.pages)[regular(places_in(vma, addresses[: len(new)]) - vma.first)]
+    frames.index[where] = at + (vma.pgoff - vma.first)
     frames.flags[where] = first_flags(m)
     frames.contents[where] = m.clock[1] + 1 + np.arange(len(new))
     m.set(m.clock, 1, m.clock[1] + len(new))
-    view(m.arrays[vma.table])[places] = new << PTE_PFN | PTE_PRESENT | WRITTEN
+    view(m.arrays[vma.table])[regular(at)] = new << PTE_PFN | PTE_PRESENT | WRITTEN
     drain_what_waited(frames, pagevec)
     passed = pagevec.pages(NONE, new)
     frames.stamp[regular(passed[: pagevec.drained])] = m.clock[0] + 1 + np.arange(pagevec.drained)

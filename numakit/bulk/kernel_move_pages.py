@@ -300,7 +300,6 @@ def move_batches(m: MachineState, frames: Frames, call: Call, ahead: Ahead, part
     view(answers.stored)[block] = call.answers[block]
     m.costs.passes += int((-(-sizes // size)).sum())
     m.costs.attempts += len(movers)
-    m.costs.scanned += int(movers.sum()) + len(movers)
     m.set(m.vmstat, 0, m.vmstat[0] + len(movers))
 
 

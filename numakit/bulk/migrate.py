@@ -18,7 +18,7 @@ from numakit.machine.numastat import HIT_LOCAL, HIT_OTHER
 from numakit.machine.state import NUMASTAT_COUNTERS, PAGEVEC_ROW, PAGEVEC_SIZE, MachineState
 
 TICKS = 8  #: times that a page takes
-CHUNK = 2048 * 7  #: pages that are moved at once: what is known of them fits the processor's cache
+CHUNK = 1024 * 7  #: pages that are moved at once: what is known of them fits the processor's cache
 
 
 class Order(NamedTuple):

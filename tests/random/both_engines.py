@@ -29,9 +29,10 @@ class Played(NamedTuple):
     random_seed: int
 
 
+KINDS = ("move", "move", "move", "move of other", "query", "write")
 CALLS = st.builds(
     Played,
-    st.sampled_from(["move", "move", "move", "move of other", "query", "write"]),
+    st.sampled_from(KINDS),
     *[st.integers(0, 3)] * 2,
     st.integers(0, 44),
     st.integers(0, 60),
