@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numakit.bulk.views import Ints, view
+from numakit.bulk.views import Ints, regular, view
 from numakit.machine.state import MachineState
 
 
@@ -47,6 +47,10 @@ def plan(m: MachineState, row: int, takes: Ints, gives: Ints, given: Ints) -> St
         left = height - len(takes)
         taken = lying_at(m, row, np.arange(height, left, -1))
         return StackPlan(taken, NONE, NONE, max(0, left - never_used), min(left, never_used))
+    if not len(takes):
+        top = height - never_used
+        slots = m.first_frame[row] + np.arange(top, top + len(gives))
+        return StackPlan(NONE, slots, given, top + len(gives), never_used)
     order = np.argsort(np.concatenate([takes, gives]), kind="stable")
     gives_now = order >= len(takes)
     heights = height + np.cumsum(np.where(gives_now, 1, -1))
@@ -87,6 +91,6 @@ def lying_at(m: MachineState, row: int, heights: Ints) -> Ints:
 def carry_out(m: MachineState, row: int, planned: StackPlan) -> None:
     """Let the stack be as planned."""
     free = view(m.free)
-    free[planned.slots] = planned.written  # of two that go to one slot the later one stays
+    free[regular(planned.slots)] = planned.written  # of two that go to one slot the later one stays
     m.set(m.free_top, row, planned.free_top)
     m.set(m.never_used, row, planned.never_used)

@@ -68,6 +68,10 @@ class Pagevec(NamedTuple):
 
     def pages(self, old: Ints, new: Ints) -> Ints:
         """The pages that the entries are."""
+        if not len(self.waited) and len(self.kind) == 2 * len(old) == 2 * len(
+            new
+        ):  # old and new by turns, nothing else
+            return np.stack([old, new], axis=1).ravel()
         begin = np.array([0, len(self.waited), len(self.waited) + len(old)])
         return np.concatenate([self.waited, old, new])[begin[self.kind] + self.number]
 
@@ -129,7 +133,8 @@ def plan_move(m: MachineState, frames: Frames, gathered: Gathered, rows: Ints, o
     freed, times = what_is_freed(gathered.pages, pagevec, leaves, order)
     of_freed, new = rows_of(m, freed), np.empty(len(rows), np.int64)
     stacks, first_without = [], len(rows)
-    for row in sorted({*np.unique(rows).tolist(), *np.unique(of_freed).tolist()}):
+    among = np.bincount(rows, minlength=len(m.node_ids)) + np.bincount(of_freed, minlength=len(m.node_ids))
+    for row in np.flatnonzero(among).tolist():
         takers, givers = regular(np.flatnonzero(rows == row)), regular(np.flatnonzero(of_freed == row))
         found = plan(m, row, order.take[takers], times[givers], freed[givers])
         if isinstance(found, Exhausted):
