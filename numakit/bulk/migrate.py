@@ -68,9 +68,7 @@ class Pagevec(NamedTuple):
 
     def pages(self, old: Ints, new: Ints) -> Ints:
         """The pages that the entries are."""
-        if not len(self.waited) and len(self.kind) == 2 * len(old) == 2 * len(
-            new
-        ):  # old and new by turns, nothing else
+        if not len(self.waited) and len(self.kind) == 2 * len(old) == 2 * len(new):  # by turns
             return np.stack([old, new], axis=1).ravel()
         begin = np.array([0, len(self.waited), len(self.waited) + len(old)])
         return np.concatenate([self.waited, old, new])[begin[self.kind] + self.number]
