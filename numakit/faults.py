@@ -131,7 +131,7 @@ def do_anonymous_page(m: MachineState, pte: Pte, *, write: bool) -> int:
 def map_new_anonymous_page(m: MachineState, pte: Pte, page: int) -> None:
     """Map a fresh frame, writable, and give it to the LRU. The PTE takes over the task's reference."""
     set_anonymous(m, page, pte)
-    set_flag(m, page, first_flags(m) | (PG_ANON_EXCLUSIVE if m.kernel.held_pages_are_copied else 0))
+    set_flag(m, page, flags_of_fresh_page(m))
     get_page(m, page, m.current)
     lru_cache_add(m, page, m.current)
     set_pte_mapped(m, pte, page, WRITTEN, holder=m.current)
@@ -245,6 +245,11 @@ def do_swap_page(m: MachineState, pte: Pte, write: bool) -> Steps[int | None]:
 def first_flags(m: MachineState) -> int:
     """The flags of an anonymous page that is ready to be mapped: on which list it begins, kernels see differently."""
     return PG_UPTODATE | PG_ACTIVE if m.kernel.anonymous_begins_active else PG_UPTODATE
+
+
+def flags_of_fresh_page(m: MachineState) -> int:
+    """The flags of an anonymous page that nobody but the process which writes to it has ever seen."""
+    return first_flags(m) | (PG_ANON_EXCLUSIVE if m.kernel.held_pages_are_copied else 0)
 
 
 def read_swap_page(m: MachineState, slot: int, pte: Pte) -> int | None:

@@ -16,7 +16,7 @@ from numakit.bulk.free_frames import NONE, Exhausted, carry_out, plan
 from numakit.bulk.look_up import areas_of
 from numakit.bulk.migrate import CHUNK, TICKS, Order, drain_what_waited, fill_pagevec, pagevec_of
 from numakit.bulk.views import Frames, Ints, regular, view
-from numakit.faults import WRITTEN, access, first_flags
+from numakit.faults import WRITTEN, access, flags_of_fresh_page
 from numakit.machine.frames import mems_allowed
 from numakit.machine.mempolicy import cpuset_update_task_memory_state, get_vma_policy, zonelist_policy
 from numakit.machine.numastat import FOREIGN, HIT_LOCAL, HIT_OTHER, MISS_LOCAL, MISS_OTHER
@@ -92,7 +92,7 @@ def touch(m: MachineState, frames: Frames, vma: VmAreaStruct, addresses: Ints) -
     frames.count[where], frames.mapcount[where] = 1, 1
     frames.mapping[where] = vma.anon_vma
     frames.index[where] = at + (vma.pgoff - vma.first)
-    frames.flags[where] = first_flags(m)
+    frames.flags[where] = flags_of_fresh_page(m)
     frames.contents[where] = m.clock[1] + 1 + np.arange(len(new))
     m.set(m.clock, 1, m.clock[1] + len(new))
     view(m.arrays[vma.table])[regular(at)] = new << PTE_PFN | PTE_PRESENT | WRITTEN
