@@ -8,16 +8,22 @@ from typing import Any
 from numakit.bulk.first_touch import write_in_bulk
 from numakit.bulk.kernel_move_pages import report_kernel_move_pages_in_bulk
 from numakit.bulk.move_pages import report_move_pages_in_bulk
+from numakit.bulk.move_pages_in_chunks import report_move_pages_in_chunks_in_bulk
 from numakit.machine.state import MachineState
 from numakit.syscalls.report import Report
 from numakit.timeline.task import Steps
 
+#: who makes the call in bulk instead of the function that serves as sys_move_pages()
+MOVE_PAGES = {
+    "sys_move_pages": report_move_pages_in_bulk,
+    "sys_move_pages_in_chunks": report_move_pages_in_chunks_in_bulk,
+    "kernel_move_pages": report_kernel_move_pages_in_bulk,
+}
+
 
 def move_pages(m: MachineState, *arguments: Any) -> Steps[Report]:
     """move_pages(2), as report_move_pages(), on whichever kernel."""
-    of_today = m.kernel.functions.get("sys_move_pages") == "kernel_move_pages"
-    report = report_kernel_move_pages_in_bulk if of_today else report_move_pages_in_bulk
-    return (yield from report(m, *arguments))
+    return (yield from MOVE_PAGES[m.kernel.functions.get("sys_move_pages", "sys_move_pages")](m, *arguments))
 
 
 def write(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[int]:

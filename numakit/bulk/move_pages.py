@@ -191,36 +191,34 @@ def do_move_pages_in_bulk(m: MachineState, mm: int, call: Call, verdicts: Verdic
     kernel says of pages that stayed (do_move_pages). Needs mmap_sem, and gives it back.
     """
     lru_add_drain_all(m)
-    frames = Frames(m)
-    isolate(m, frames, call, verdicts, flags)
-    entries = np.flatnonzero(call.rows == QUEUED)
-    stayed = 0
-    if len(entries):
-        queue = MoveQueue.of(m, call, entries)
-        try:
-            stayed = yield from migrate_pages_of_2006(m, frames, queue)
-        finally:
-            note_handed_over(m, call, verdicts, queue)
+    frames, entries = Frames(m), range(len(call.rows))
+    sharers = Sharers(m, frames)
+    isolate(m, frames, call, verdicts, sharers, entries, flags)
+    verdicts.shared_entries, verdicts.shared, verdicts.sharers = sharers.columns()
+    queued = int(np.count_nonzero(call.rows == QUEUED))
+    stayed = yield from move_queued(m, frames, call, verdicts, entries)
     up_mmap_sem(m, mm)
     if stayed < 0:
-        return because(m, stayed, "full", queued=len(entries))
-    if not len(entries) and not (m.kernel.busy_is_an_answer and (call.answers == -EBUSY).any()):
+        return because(m, stayed, "full", queued=queued)
+    if not queued and not (m.kernel.busy_is_an_answer and (call.answers == -EBUSY).any()):
         return because(m, -ENOENT, "nothing", entries=len(call.rows))
     if stayed and m.kernel.returns_what_stayed:
-        return because(m, stayed, "stayed", stayed=stayed, queued=len(entries))
-    return because(m, 0, "ok", queued=len(entries))
+        return because(m, stayed, "stayed", stayed=stayed, queued=queued)
+    return because(m, 0, "ok", queued=queued)
 
 
-def isolate(m: MachineState, frames: Frames, call: Call, verdicts: Verdicts, flags: int) -> None:
-    """Look up all entries, in order, and take what is to be moved off the LRU; the others get their answers
+def isolate(
+    m: MachineState, frames: Frames, call: Call, verdicts: Verdicts, sharers: Sharers, entries: range, flags: int
+) -> None:
+    """Look up neighbouring entries, in order, and take what is to be moved off the LRU; the others get their answers
     (isolate_entry). Needs mmap_sem.
     """
     assert call.nodes is not None
-    sharers, busy = Sharers(m, frames), []
+    busy = []
     row_of = np.full(MAX_NUMNODES, -1, np.int16)
     row_of[list(m.row)] = list(m.row.values())
-    for begin in range(0, len(call.addresses), BLOCK):
-        block = slice(begin, begin + BLOCK)
+    for begin in range(entries.start, entries.stop, BLOCK):
+        block = slice(begin, min(begin + BLOCK, entries.stop))
         found = look_up(m, call.areas, call.addresses[block])
         call.found[block] = np.where(found.pages < 0, 0, found.pages + 1)
         nodes, seen = call.nodes[block], found.rows == FOUND
@@ -237,9 +235,8 @@ def isolate(m: MachineState, frames: Frames, call: Call, verdicts: Verdicts, fla
         if len(late):
             busy.append(late + begin)
         call.rows[block], call.answers[block] = found.rows, found.answers
-    verdicts.shared_entries, verdicts.shared, verdicts.sharers = sharers.columns()
     if busy:
-        tell_duplicates(m, call, verdicts, np.concatenate(busy))
+        tell_duplicates(m, call, verdicts, entries, np.concatenate(busy))
 
 
 def take_off_lru(frames: Frames, pages: Ints) -> Bools:
@@ -256,13 +253,13 @@ def take_off_lru(frames: Frames, pages: Ints) -> Bools:
     return on_list
 
 
-def tell_duplicates(m: MachineState, call: Call, verdicts: Verdicts, busy: Ints) -> None:
-    """Of the entries that were not isolated tell those whose page an earlier one queued from those that were on no
+def tell_duplicates(m: MachineState, call: Call, verdicts: Verdicts, entries: range, busy: Ints) -> None:
+    """Of the ``entries`` that were not isolated tell those whose page an earlier one queued from those that were on no
     list before (not_isolated).
     """
-    queued = np.zeros(m.nr_frames + 1, bool)
-    queued[call.found[call.rows == QUEUED]] = True
-    for entry in busy[~queued[call.found[busy]]].tolist():
+    part = slice(entries.start, entries.stop)
+    queued = call.found[part][call.rows[part] == QUEUED]
+    for entry in busy[~np.isin(call.found[busy], queued)].tolist():
         call.rows[entry] = OFF_LRU
         page = int(call.found[entry]) - 1
         not_isolated(m, page, PageToNode(entry, int(call.addresses[entry]), None, page), {})
@@ -272,7 +269,7 @@ def tell_duplicates(m: MachineState, call: Call, verdicts: Verdicts, busy: Ints)
 @dataclass
 class MoveQueue:
     """The queue of a move_pages() call. ``entries``: the entry that queued each page; ``asked``: the one whose node it
-    gets, and to which its status goes.
+    gets, and to which its status goes; it is looked for from entry ``first`` on.
     """
 
     pages: Ints
@@ -280,16 +277,17 @@ class MoveQueue:
     held: int
     entries: Ints
     asked: Ints
+    first: int
     call: Call
     handed_over: list[int]
 
     @classmethod
-    def of(cls, m: MachineState, call: Call, entries: Ints) -> MoveQueue:
-        """The queue of the entries that are to move."""
+    def of(cls, m: MachineState, call: Call, among: range, entries: Ints) -> MoveQueue:
+        """The queue of the ``entries`` that are to move, ``among`` all that are looked at together."""
         assert call.nodes is not None
-        asked = first_that_names(m, call, entries) if m.kernel.first_match else entries
+        asked = first_that_names(m, call, among, entries) if m.kernel.first_match else entries
         pages = call.found[entries].astype(np.int64) - 1
-        return cls(pages, rows_to_take_from(m, call.nodes[asked]), 0, entries, asked, call, [])
+        return cls(pages, rows_to_take_from(m, call.nodes[asked]), 0, entries, asked, among.start, call, [])
 
     def new_page(self, at: int) -> tuple[NewPage, Any]:
         """new_page_node(), and what it finds for this page."""
@@ -310,18 +308,18 @@ class MoveQueue:
         assert self.call.nodes is not None
         asked = self.asked[begin:end]
         self.call.answers[asked] = self.call.nodes[asked]
-        m.costs.scanned += int(asked.sum()) + len(asked)
+        m.costs.scanned += int(asked.sum()) + (1 - self.first) * len(asked)
 
     def note_handed_over(self, at: int) -> None:
         """The page at this place is moved by the readable functions."""
         self.handed_over.append(at)
 
 
-def first_that_names(m: MachineState, call: Call, entries: Ints) -> Ints:
+def first_that_names(m: MachineState, call: Call, among: range, entries: Ints) -> Ints:
     """For each entry that queued a page the first one that names it (entries_by_first_match); one that is not the first
     has its status already: 0.
     """
-    named = np.flatnonzero(call.found)
+    named = np.flatnonzero(call.found[among.start : among.stop]) + among.start
     if len(named) == len(entries):
         return entries
     first = np.empty(m.nr_frames + 1, np.int64)
@@ -330,6 +328,18 @@ def first_that_names(m: MachineState, call: Call, entries: Ints) -> Ints:
     late = entries[asked != entries]
     call.rows[late], call.answers[late] = OWN_NODE, 0
     return asked
+
+
+def move_queued(m: MachineState, frames: Frames, call: Call, verdicts: Verdicts, among: range) -> Steps[int]:
+    """Move what was queued for the entries ``among`` which it was looked for. How many pages stayed, or -ENOMEM."""
+    entries = np.flatnonzero(call.rows[among.start : among.stop] == QUEUED) + among.start
+    if not len(entries):
+        return 0
+    queue = MoveQueue.of(m, call, among, entries)
+    try:
+        return (yield from migrate_pages_of_2006(m, frames, queue))
+    finally:
+        note_handed_over(m, call, verdicts, queue)
 
 
 def migrate_pages_of_2006(m: MachineState, frames: Frames, queue: MoveQueue) -> Steps[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +37,8 @@ class Verdicts(Sequence[Verdict | None]):
 
     ``rows``: what decided, by number in ROWS. ``pages``: the entry's page + 1, 0 where none was found. ``sharers``:
     the processes behind each number in ``shared``, which has one for each entry of ``shared_entries``. ``single``:
-    verdicts that were made one by one.
+    verdicts that were made one by one. ``chunk``: so many entries go together; only among them is an entry looked for
+    by its page.
     """
 
     areas: Areas
@@ -49,6 +51,7 @@ class Verdicts(Sequence[Verdict | None]):
     shared: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     sharers: list[tuple[str, ...]] = field(default_factory=list)
     single: dict[int, Verdict | None] = field(default_factory=dict)
+    chunk: int = sys.maxsize
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -99,21 +102,25 @@ class Verdicts(Sequence[Verdict | None]):
             number = self.shared[np.searchsorted(self.shared_entries, entry)]
             return {"page": page, "sharers": self.sharers[number]}
         if row == DUPLICATE:
-            return {"page": page, "earlier": self._queued_by(page)}
+            return {"page": page, "earlier": self._queue[entry // self.chunk, page]}
         if row == OWN_NODE:
-            return {"earlier": self._named_by(page)}
+            return {"earlier": self._named_first(entry)}
         vma = self.areas.vmas[bisect_right(self.areas.starts.tolist(), int(self.addresses[entry])) - 1]
         file = {"file": self.areas.files[vma.number]} if vma.file else {}
         return {"vma": (vma.start, vma.end), **file}
 
     @cached_property
-    def _queue(self) -> dict[int, int]:
-        """Page -> the entry that queued it; made when the first duplicate is asked for."""
+    def _queue(self) -> dict[tuple[int, int], int]:
+        """Chunk and page -> the entry that queued it; made when the first duplicate is asked for."""
         entries = np.flatnonzero((self.rows == QUEUED) | (self.rows == BY_STEPS) | (self.rows == OWN_NODE))
-        return dict(zip((self.pages[entries] - 1).tolist(), entries.tolist(), strict=True))
+        named = zip((entries // self.chunk).tolist(), (self.pages[entries] - 1).tolist(), strict=True)
+        return dict(zip(named, entries.tolist(), strict=True))
 
-    def _queued_by(self, page: int) -> int:
-        return self._queue[page]
+    def queued(self) -> int:
+        """How many entries queued a page."""
+        return sum(int(np.count_nonzero(self.rows == row)) for row in (QUEUED, BY_STEPS, OWN_NODE))
 
-    def _named_by(self, page: int) -> int:
-        return int(np.flatnonzero(self.pages == page + 1)[0])
+    def _named_first(self, entry: int) -> int:
+        """The first entry of its chunk that names an entry's page."""
+        first = entry // self.chunk * self.chunk
+        return first + int(np.flatnonzero(self.pages[first : entry + 1] == self.pages[entry])[0])

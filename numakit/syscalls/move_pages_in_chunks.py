@@ -18,7 +18,7 @@ from numakit.machine.lru import lru_add_drain_all
 from numakit.machine.mempolicy import cpuset_update_task_memory_state
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import because
+from numakit.machine.verdicts import because, take_verdict
 from numakit.migration.migrate_pages import migrate_pages
 from numakit.migration.new_page import ResultPointer
 from numakit.moments import DRAIN, FOLLOW_PAGE
@@ -135,8 +135,20 @@ def do_move_page_to_node_array(
     if queued:
         where = entries_by_first_match(m, chunk, queued, answers.outcome)
         stayed = yield from migrate_pages(m, list(queued), new_page_node, (where, answers.outcome))
+    for page, entry in queued.items():
+        keep_verdict(m, page, entry, answers)
     up_mmap_sem(m, mm)
     return stayed
+
+
+def keep_verdict(m: MachineState, page: int, entry: PageToNode, answers: Answers) -> None:
+    """What was noted of a page is its entry's from now on: a later chunk may name the page again, or another one that
+    has its frame by then.
+    """
+    noted = m.table.get(("page verdict", m.current, page))
+    failed = entry.entry < len(answers.outcome) and answers.outcome[entry.entry] < 0
+    if noted is not None and ("entry", m.current, entry.entry) not in m.table and (noted.value < 0) == failed:
+        m.put(("entry", m.current, entry.entry), take_verdict(m, "page verdict", m.current, page))
 
 
 @serves("new_page_node")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from numakit.bulk import first_touch, passes
 from numakit.kernels import ALL_KERNELS, Kernel
+from numakit.syscalls import move_pages_in_chunks
 from tests.random.both_engines import CALLS, Played, play, reached_by, told, world
 from tests.random.played import LONG
 
@@ -28,6 +29,7 @@ def _every_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines are small here, so that runs of ordinary pages are short: all of them are moved at once."""
     monkeypatch.setattr(passes, "SHORTEST_RUN", 1)
     monkeypatch.setattr(first_touch, "SHORTEST_TOUCH", 1)
+    monkeypatch.setattr(move_pages_in_chunks, "CHUNK", 9)
 
 
 def differences(random_seed: int, kernel: Kernel, calls: list[Played], reached: Counter[str]) -> str:

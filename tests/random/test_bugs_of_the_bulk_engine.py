@@ -13,6 +13,7 @@ import pytest
 from numakit.bulk import first_touch, free_frames, kernel_move_pages, migrate, move_pages, pages, passes
 from numakit.kernels import ALL_KERNELS
 from numakit.machine.vma import PTE_DIRTY
+from numakit.syscalls import move_pages_in_chunks
 from tests.random.both_engines import KINDS, Played
 from tests.random.test_both_engines import differences
 
@@ -117,6 +118,7 @@ def _every_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines are small here, so that runs of ordinary pages are short: all of them are moved at once."""
     monkeypatch.setattr(passes, "SHORTEST_RUN", 1)
     monkeypatch.setattr(first_touch, "SHORTEST_TOUCH", 1)
+    monkeypatch.setattr(move_pages_in_chunks, "CHUNK", 9)
 
 
 @pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
