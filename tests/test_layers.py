@@ -26,7 +26,7 @@ LAYERS = [
     ("migration",),
     ("syscalls",),
     ("bulk",),
-    ("explain", "facade", "live", "allocators", "guest", "situations", "scenario", "trace"),
+    ("explain", "facade", "live", "allocators", "guest", "situations", "scenario", "trace", "experiments"),
     ("widgets", "plots"),
     ("__init__",),
     ("lab", "handout", "judge", "cli", "__main__"),
@@ -164,7 +164,7 @@ def test_a_downward_import_is_allowed(source: str, module: str) -> None:
     assert upward_imports(source, module) == []
 
 
-HEAVY = ("numpy", "ipywidgets", "matplotlib", "anywidget", "click", "IPython", "pandas", "scipy")
+HEAVY = ("numpy", "ipywidgets", "matplotlib", "anywidget", "click", "IPython", "pandas", "scipy", "tqdm", "cloudpickle")
 
 
 def test_import_numakit_is_light() -> None:

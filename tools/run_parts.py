@@ -36,7 +36,7 @@ STRICT_NBVAL = [
 ]
 
 # Folders of tests that are a part of their own; all other tests are the part `model`.
-OWN_PARTS = ("random", "planted_bugs", "readers", "notebooks", "grading", "browser", "packaging")
+OWN_PARTS = ("random", "planted_bugs", "readers", "experiments", "notebooks", "grading", "browser", "packaging")
 
 
 class Part(NamedTuple):
@@ -68,6 +68,7 @@ def all_parts(*, daily: bool = False) -> list[Part]:
         Part("types", [[PYTHON, "-m", "mypy", "--strict", *code]], 40, daily=True),
         Part("model", [[*PYTEST, "tests", *TWO_WORKERS, *others, *quick]], 120, daily=True),
         Part("readers", [[*PYTEST, "tests/readers", *quick]], 180, needs="tests/readers", daily=True),
+        _folder("experiments", 90, [*TWO_WORKERS, *quick], daily=True),
         _folder("random", 480, TWO_WORKERS, has_long=True),
         _folder("planted_bugs", 180, daily=True),
         Part("notebooks", [[*STRICT_NBVAL, *_notebook_folders()]], 160, needs="notebooks"),

@@ -47,7 +47,7 @@ def test_every_test_file_belongs_to_exactly_one_part() -> None:
 def test_daily_and_long_choose_their_parts() -> None:
     """`make check` has no part that starts kernels or servers; `make test-long` has the random ones only."""
     daily = {part.name for part in choose(all_parts(), [], daily=True, long=False)}
-    assert daily - {"readers"} == {"lint", "types", "model", "planted_bugs"}
+    assert daily - {"readers"} == {"lint", "types", "model", "experiments", "planted_bugs"}
     assert {p.name for p in choose(all_parts(), [], daily=False, long=True)} <= {"random", "planted_bugs"}
 
 
