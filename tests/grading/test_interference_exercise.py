@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.grading.course import Exercise
+from typing import Any
+
+from tests.grading.course import Exercise, cell_named
 from tests.grading.marks import Marking, Marks
 
 BY_TOOL = """
@@ -31,16 +33,8 @@ LOCKS_IT = BY_TOOL.replace(
 FOR_EVER = BY_TOOL.replace("until PASS, in pass {first + longest}", "for ever")
 NINE_PASSES = BY_TOOL.replace("range(0, 10, longest)", "range(0, 9, longest)").replace("or 12", "or 9")
 NINE_PASSES = NINE_PASSES.replace("range(10)", "range(9)")
-HOLDS_ALL = BY_TOOL.replace('[entry["address"]] if', "[each['address'] for each in scene['entries']] if")
 BY_PLACE_IN_THE_CALL = BY_TOOL.replace('entry["file"]["index"]', 'scene["busy"]')
 ANY_PAGE_AT_COUNT = BY_TOOL.replace("LOCK_NEW_PAGE, page {entry['page']}", "COUNT")
-TRUSTS_THE_JOURNAL = BY_TOOL.replace(
-    "    lines = []\n",
-    """    lines = []
-    if "file(2).hold_buffers" in scene["tools"]:
-        scene = {**scene, "tools": ["file(2).hold_buffers"]}
-""",
-)
 LIKE_IN_2006 = BY_TOOL.replace(
     '    lines = []\n    for tool in scene["tools"]:\n        what',
     """    lines = []
@@ -60,16 +54,13 @@ INTERFERENCE = Marking(
         "locks the page": ({"interfere": LOCKS_IT}, []),
         "never lets go": ({"interfere": FOR_EVER}, ["written", "touch"]),
         "one pass too few": ({"interfere": NINE_PASSES}, []),
-        "holds all pages": ({"interfere": HOLDS_ALL}, ["buffers", "written", "touch"]),
         "counts entries, not pages": ({"interfere": BY_PLACE_IN_THE_CALL}, ["device", "written", "touch"]),
         "at any page's count": ({"interfere": ANY_PAGE_AT_COUNT}, ["device", "buffers", "written", "relay", "today"]),
-        "trusts the journal": ({"interfere": TRUSTS_THE_JOURNAL}, ["buffers", "written", "relay", "touch", "today"]),
         "like in 2006": ({"interfere": LIKE_IN_2006}, ["device", "buffers", "written", "relay", "touch"]),
     },
     told={
         "locks the page": ["should end -EBUSY (-16), but it is 1 (moved) after 4 passes and 1 waits"],
         "never lets go": ["somebody goes on for ever: a device keeps what it holds for ever"],
-        "holds all pages": ["should move to node 1, but it is -16 (pinned)"],
         "like in 2006": ["their time never came"],
     },
     secret=("in_relays", "starts = "),
@@ -80,3 +71,20 @@ class TestInterference(Marks):
     """Keep one busy."""
 
     marking = INTERFERENCE
+
+    def test_all_pages_would_move_if_nobody_interfered(self) -> None:
+        """What keeps the page busy is what the student writes, and nothing of the scene."""
+        names: dict[str, Any] = {}
+        exec(cell_named(self.marking.source, "world").source, names)
+        for kernel in ("seed", "6.1", "6.12"):
+            for what, tools in (("memory", "pin"), ("reiserfs", "journal"), ("ext2", "pin"), ("nfs", "write")):
+                if (what, kernel) != ("nfs", "6.12"):  # which never moves a page that it had to have written first
+                    plan = names["variant"](1, tools, what, kernel=kernel)
+                    run, again = names["play"](plan, [])
+                    assert set(run.result.outcome) == {1} == set(again.outcome)
+
+    def test_neighbours_have_other_scenes(self) -> None:
+        """The seed makes the variant: forty students, hardly two alike."""
+        names: dict[str, Any] = {}
+        exec(cell_named(self.marking.source, "world").source, names)
+        assert len({str(names["variant"](seed, "pin lock")) for seed in range(40)}) >= 36
