@@ -126,7 +126,7 @@ SHARING = Marking(
         "goes by what is meant to be shared": ({**RIGHT, "told": MEANT_TO_BE_SHARED}, ["forks", "shared", "all"]),
     },
     told={
-        "a fork copies all": ["there is no ['board'"],
+        "a fork copies all": ["there is ['board', 0, 0, ['shop']], but you said"],
         "copies what is its own": ["the answers are -1, but you said"],
     },
     secret=("class Memory", "write clerk private 2"),
