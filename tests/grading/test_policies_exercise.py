@@ -53,6 +53,16 @@ def leave(process, area, node):
     process.mbind(area, MPOL_INTERLEAVE, others, flags)
     return [address for address in area if process.pte(address).node == node and process.page(address)]
 """
+MOVES_EACH_PAGE = """
+def leave(process, area, node):
+    others = sorted(process.mems - {node})
+    process.mbind(area, MPOL_INTERLEAVE, others)
+    for address in [address for address in area if process.pte(address).node == node]:
+        there = others[address // PAGE_SIZE % len(others)]
+        if process.move_pages(0, [address], [there], MPOL_MF_MOVE_ALL).ret == -EPERM:
+            process.move_pages(0, [address], [there], MPOL_MF_MOVE)
+    return [address for address in area if process.pte(address).node == node]
+"""
 UPWARDS = """
 def pairs(old, new, today=False):
     new = sorted(new)
@@ -142,6 +152,7 @@ def cheat(notebook: nbformat.NotebookNode) -> None:
 CLASS: dict[str, Edit | None] = {
     "ada": answers(reference("pairs"), reference("leave")),
     "alan": answers(RIGHT_PAIRS, RIGHT_LEAVE),
+    "ann": answers(RIGHT_PAIRS, MOVES_EACH_PAGE),
     "bob": None,
     "eve": answers(UPWARDS, TRUSTS_THE_ANSWER),
     "kim": answers(NO_SECOND_ROUND, ASKS_EACH_PAGE),
@@ -169,9 +180,9 @@ def graded(course: Path) -> dict[str, Graded]:
     return grade(course, CLASS, exercise=POLICIES)
 
 
-@pytest.mark.parametrize("student", ["ada", "alan"])
+@pytest.mark.parametrize("student", ["ada", "alan", "ann"])
 def test_right_answers_get_full_marks_however_they_are_written(graded: dict[str, Graded], student: str) -> None:
-    """The reference solution, and one that goes by the kernel's loop and looks at PTEs."""
+    """The reference, the kernel's loop with a look at PTEs, and move_pages(), which moves what is locked, too."""
     assert graded[student].points == points(*TESTS)
     assert graded[student].score == sum(TESTS.values()) == 11
 
