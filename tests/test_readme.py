@@ -146,6 +146,15 @@ def test_table_of_the_course_has_each_notebook_and_exercise() -> None:
         assert f"Belongs to `{notebook}`" in first or notebook == "00-tour"
 
 
+def test_each_notebook_ends_with_the_names_of_its_exercises() -> None:
+    """Whoever has come to the end of a notebook learns there what to do with it."""
+    for name, _, exercises in course_table():
+        cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells
+        end = next(cell.source for cell in cells if "\n**To go on:**" in cell.source)
+        for title in re.findall(r"\*[^*]+\*(?= \(\d+\))", exercises):
+            assert title in end, (name, title)
+
+
 @pytest.mark.parametrize(("name", "promise"), [("00-tour", "25 minutes"), ("03-move-pages", "ninety minutes")])
 def test_minutes_of_the_table_are_those_that_the_notebook_promises(name: str, promise: str) -> None:
     """A reader who has planned an evening by the one is not surprised by the other."""
