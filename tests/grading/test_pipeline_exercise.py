@@ -86,6 +86,7 @@ def my_try_to_unmap(m, page, migration=True):
 """
 FORGETS_ENTRIES = COPY.replace("elif kind == PTE_MIGRATION_WRITE", "elif False")
 ONLY_THE_CHILD = COPY.replace("for place in (pte, to)", "for place in (to,)")
+CALLS_WITHOUT_YIELD_FROM = UNMAP.replace("yield from lock_rmap", "lock_rmap")
 NEVER_SLEEPS = LOCK.replace("    if force:\n        yield from lock_page(m, page)\n", "").replace("not force and ", "")
 
 PIPELINE = Marking(
@@ -106,10 +107,12 @@ PIPELINE = Marking(
             ["walk"],
         ),
         "never sleeps": ({"my_lock_old_page": NEVER_SLEEPS}, ["writeback"]),
+        "calls without yield from": ({"my_try_to_unmap": CALLS_WITHOUT_YIELD_FROM}, ["refused"]),
     },
     told={
         "keeps the page locked": ["'the kernel stops' should be None, but with your lock_old_page it is"],
         "looks once": ["'the kernel stops' should be None, but with your try_to_unmap it is"],
+        "calls without yield from": ["with your try_to_unmap the kernel does not come to an end, KeyError"],
     },
     secret=("rc, first", "&= ~PTE_WRITABLE"),
 )
