@@ -95,11 +95,12 @@ def names_in(sources: Iterable[str]) -> list[str]:
 def roles_in(sources: Iterable[str]) -> dict[str, str]:
     """The functions that the lecturer's solutions register for the kernel, by `@serves("role")`: name -> role."""
     found: dict[str, str] = {}
-    for statement in (statement for source in sources for statement in ast.parse(source).body):
-        for decorator in statement.decorator_list if isinstance(statement, ast.FunctionDef) else ():
+    statements = (statement for source in sources for statement in ast.parse(source).body)
+    for function in (statement for statement in statements if isinstance(statement, ast.FunctionDef)):
+        for decorator in function.decorator_list:
             match decorator:
                 case ast.Call(func=ast.Name(id="serves"), args=[ast.Constant(value=str() as role)]):
-                    found[statement.name] = role  # type: ignore[union-attr]
+                    found[function.name] = role
     return found
 
 
