@@ -44,10 +44,13 @@ NOT_COMPARED_TAG = "nbval-ignore-output"
 MADE_BY_A_TOOL = re.compile(r"[0-9a-f]{8}(-[0-9a-f-]{27})?")  #: an id that an editor invents, anew in each copy
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
+every_notebook_to_read = pytest.mark.parametrize(
+    "path", [*LESSONS, ROOT / "notebooks" / "index.ipynb"], ids=lambda path: path.stem
+)
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
-@every_lesson
+@every_notebook_to_read
 def test_six_in_ten_cells_would_notice_a_wrong_model(path: Path) -> None:
     """They have an assertion, or an output that nbval compares as text."""
     cells = code_cells(path)
@@ -99,6 +102,7 @@ def test_nothing_is_skipped_and_what_is_not_compared_is_listed(path: Path) -> No
     cells = {cell.id: cell for cell in cells_of(path)}
     tagged = {name: set(cell.metadata.get("tags", [])) for name, cell in cells.items()}
     assert not any("nbval-skip" in tags for tags in tagged.values())
+    assert not any("NBVAL_" in cell.source for cell in cells.values())  # comments that nbval takes for tags
     asserted = NOT_COMPARED.get(path.stem, {})
     assert {name for name, tags in tagged.items() if NOT_COMPARED_TAG in tags} == set(asserted)
     for name, where in asserted.items():
@@ -121,6 +125,25 @@ def test_links_inside_the_course_lead_somewhere(path: Path) -> None:
             file, _, heading = target.partition("#")
             assert not file or (path.parent / file).exists(), target
             assert not heading or file or heading in headings, target
+
+
+@every_notebook
+def test_pictures_and_links_in_the_text_are_markdown(path: Path) -> None:
+    """What stands there as HTML is seen by no test; a picture has its words."""
+    for cell in cells_of(path):
+        if cell.cell_type == "markdown":
+            assert not re.search(r"<(a|img|iframe|script)\b", cell.source), cell.id
+            assert "![](" not in cell.source, cell.id
+
+
+@every_notebook
+def test_no_cell_is_empty_and_none_stores_what_went_to_stderr_or_where_it_ran(path: Path) -> None:
+    """Warnings and the paths of somebody's home are noise to everybody else."""
+    for cell in cells_of(path):
+        assert cell.source.strip(), cell.id
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", cell.id
+            assert not re.search(r"/home/|/root/|/tmp/|site-packages|C:\\", str(output)), cell.id
 
 
 def pictures(cells: Cells) -> Iterator[tuple[int, nbformat.NotebookNode]]:
