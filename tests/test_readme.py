@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 import numakit.allocators
+from numakit.cli import main
 from numakit.lab import copy_course
 from numakit.topology import Topology
 from numakit.widgets import Stepper
@@ -57,6 +58,22 @@ def test_commands_of_the_readme_are_targets_of_the_makefile() -> None:
     assert 'once 0.1.0 is released: pip install "numakit[lab]"' in commands
     assert "$ numakit lab" in commands
     assert "'" not in commands
+
+
+COMMAND = re.compile(r"(?<!from )numakit ([a-z]+)((?: [^\s`#|)]+)*)")
+
+
+@every_document
+def test_commands_of_numakit_that_are_named_exist_with_their_options(document: Path) -> None:
+    """Wherever they stand: as a line to type, in a sentence, in settings of a hub."""
+    text = document.read_text(encoding="utf-8")
+    code = "\n".join([*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^[$ ].*numakit .*$", text, re.MULTILINE)])
+    for name, words in COMMAND.findall(code):
+        assert name in main.commands, name
+        options = {option for parameter in main.commands[name].params for option in parameter.opts} | {"--help", "-h"}
+        options |= {option for parameter in main.commands[name].params for option in parameter.secondary_opts}
+        for word in re.findall(r"(?<!\S)--?[a-z][a-z-]*", words):
+            assert word in options, f"numakit {name} {word}"
 
 
 def test_picture_of_the_readme_can_be_drawn_anew_and_shows_what_its_text_says(tmp_path: Path) -> None:
