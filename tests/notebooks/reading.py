@@ -17,8 +17,7 @@ LONGEST_CELL = 17  #: lines of code that a reader takes in at a glance
 Cells = Sequence[nbformat.NotebookNode]
 
 ITALICS = re.compile(r"(?<![*\w])\*(?=[^*\s])([^*\n]+)\*(?!\*)")
-#: In bold: what ends in a question, or asks for a guess.
-QUESTION = re.compile(r"\*\*(?:[^*]*\?[^*]*|(?:Guess|Name)\b[^*]*)\*\*")
+QUESTION = re.compile(r"\?|^(Guess|Name)\b")  #: what makes words in bold a question
 
 
 def cells_of(path: Path) -> Cells:
@@ -63,7 +62,8 @@ def sections_without_a_question(cells: Cells) -> list[str]:
 
 def asks(text: str) -> bool:
     """Whether a text of Markdown asks its reader something, in bold."""
-    return bool(QUESTION.search(ITALICS.sub(r"\1", text)))
+    paragraphs = ITALICS.sub(r"\1", text).split("\n\n")
+    return any(QUESTION.search(bold) for paragraph in paragraphs for bold in paragraph.split("**")[1::2])
 
 
 def shows_unasked(cells: Cells) -> tuple[list[str], int]:
