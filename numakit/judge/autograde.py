@@ -6,7 +6,6 @@ outputs are written here, from what the judge found. exercises/nbgrader_config.p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +18,7 @@ from nbgrader.utils import is_grade
 from sqlalchemy.engine import make_url
 from traitlets import Bool, Float, Integer
 
-from numakit.judge.confine import TRUSTED, Limits, walls
+from numakit.judge.confine import TRUSTED, Limits, best_kind
 from numakit.judge.exercise import Case, Kind, Original, case_of, name_of
 from numakit.judge.grader import Finding, Judged, judge
 
@@ -82,10 +81,10 @@ class PutBack(NbGraderPreprocessor):  # type: ignore[misc]
 class Judge(NbGraderPreprocessor):  # type: ignore[misc]
     """Tries the submission, and writes below each cell what came of it."""
 
-    cell_seconds = Float(Limits().cell_seconds, help="Seconds for one cell; what is not done then is ended.").tag(
-        config=True
-    )
-    all_seconds = Float(Limits().all_seconds, help="Seconds for one submission in all.").tag(config=True)
+    cell_seconds = Float(
+        Limits().cell_seconds, help="Seconds that one cell may work; what is not done then is ended."
+    ).tag(config=True)
+    all_seconds = Float(Limits().all_seconds, help="Seconds that one submission may work in all.").tag(config=True)
     memory = Integer(Limits().memory, help="Bytes of memory for a submission; its judge has twice as much.").tag(
         config=True
     )
@@ -109,10 +108,9 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]
             case = case_of(originals_in(gradebook, told["notebook"], told["assignment"]), nb.cells)
         found = self.beforehand.get(case.digest)
         if found is None:
-            apart = walls(os.getpid(), "none" if self.trusted else None)
-            if apart.kind == "none" and not self.trusted:
+            if best_kind() == "none" and not self.trusted:
                 self.log.warning("%s: %s", told["student"], TRUSTED)
-            found = judge(case, self.limits, closed_paths(told["db_url"]), apart)
+            found = judge(case, self.limits, closed_paths(told["db_url"]), "none" if self.trusted else None)
         if found.cannot:
             self.log.error("%s could not be judged: %s", told["student"], found.cannot)
         write_outputs(nb, case, found)

@@ -11,12 +11,16 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 KIT = Path(__file__).resolve().parent.parent.parent  #: the folder that holds the package
 USERS = range(61184, 65520)  #: ids that nobody has: those that systemd, too, gives away for a while
+CLAIMS = Path("/var/run")  #: where only root can write
+SLEEPING = 3  #: as many times the seconds that it may work
 TRUSTED = (
     "submissions run as the user who grades, without walls: grade only those that you trust "
     "(as root, or with bubblewrap installed, they are kept apart)"
@@ -24,7 +28,11 @@ TRUSTED = (
 
 
 class Limits(NamedTuple):
-    """What a submission may take: seconds for a cell and in all, bytes of memory, of what it prints, of a file."""
+    """What a submission may take: seconds for a cell and in all, bytes of memory, of what it prints, of a file.
+
+    Seconds are those that processors work for it, so that nobody loses points to a machine that has much else to do;
+    asleep it may spend `SLEEPING` times as many.
+    """
 
     cell_seconds: float = 20
     all_seconds: float = 100
@@ -41,12 +49,42 @@ class Walls(NamedTuple):
     uid: int | None = None
 
 
-def walls(number: int = 0, kind: str | None = None) -> Walls:
-    """The best walls that there are for a submission with that number, or those of a kind."""
+@contextmanager
+def walls(kind: str | None = None) -> Iterator[Walls]:
+    """The best walls that there are for a submission, or those of a kind; a user is nobody else's meanwhile.
+
+    Raises OSError if all users are taken.
+    """
     kind = kind or best_kind()
-    if kind == "another user":
-        return Walls(kind, uid=USERS[number % len(USERS)])
-    return Walls(kind, tuple(namespace_command())) if kind == "namespace" else Walls("none")
+    if kind != "another user":
+        yield Walls(kind, tuple(namespace_command())) if kind == "namespace" else Walls("none")
+        return
+    with a_user() as uid:
+        yield Walls(kind, uid=uid)
+
+
+@contextmanager
+def a_user() -> Iterator[int]:
+    """A user that no other judge of this machine has meanwhile, whoever started it: a lock says so. For root.
+
+    Raises OSError if all are taken.
+    """
+    import fcntl
+
+    for uid in USERS:
+        lock = os.open(CLAIMS / f"numakit-user-{uid}", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        try:
+            yield uid
+            end_all_of(uid)
+        finally:
+            os.close(lock)  # and it is free again, as it would be if this process ended
+        return
+    raise OSError("all users for submissions are taken")
 
 
 @cache
@@ -77,6 +115,19 @@ def namespace_command() -> list[str]:
     if (solutions := KIT / "numakit" / "course").is_dir():
         command += ["--tmpfs", str(solutions)]
     return [*command, "--chdir", "/tmp/empty"]
+
+
+def seconds_worked(pid: int) -> float:
+    """Seconds that processors worked for a process and those that it started; 0 where /proc does not tell.
+
+    Of bubblewrap the submission is a child's child.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (OSError, ValueError):
+        return 0
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") + sum(seconds_worked(int(c)) for c in children)
 
 
 def environment(folder: str) -> dict[str, str]:

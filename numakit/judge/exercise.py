@@ -95,12 +95,12 @@ def names_in(sources: Iterable[str]) -> list[str]:
 def roles_in(sources: Iterable[str]) -> dict[str, str]:
     """The functions that the lecturer's solutions register for the kernel, by `@serves("role")`: name -> role."""
     found: dict[str, str] = {}
-    statements = (statement for source in sources for statement in ast.parse(source).body)
-    for function in (statement for statement in statements if isinstance(statement, ast.FunctionDef)):
-        for decorator in function.decorator_list:
-            match decorator:
-                case ast.Call(func=ast.Name(id="serves"), args=[ast.Constant(value=str() as role)]):
-                    found[function.name] = role
+    for statement in [inner for source in sources for inner in ast.parse(source).body]:
+        if isinstance(statement, ast.FunctionDef):
+            for decorator in statement.decorator_list:
+                match decorator:
+                    case ast.Call(func=ast.Name(id="serves"), args=[ast.Constant(value=str() as role)]):
+                        found[statement.name] = role
     return found
 
 

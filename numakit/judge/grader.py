@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, NamedTuple
 
-from numakit.judge.confine import KIT, Limits, Walls, end_all_of, walls
+from numakit.judge.confine import KIT, SLEEPING, Limits, walls
 from numakit.judge.exercise import Case
 from numakit.judge.trial import Trouble
 
@@ -45,26 +45,28 @@ class Judged(NamedTuple):
         return None if self.cannot or None in earned else sum(points for points in earned if points is not None)
 
 
-def judge(case: Case, limits: Limits, closed: Sequence[str], apart: Walls) -> Judged:
-    """Try a case in a process of its own. `closed` are paths that a submission must not be able to read."""
-    task = {"case": case, "limits": limits, "walls": apart, "closed": list(closed)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "numakit.judge.trial"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(KIT)},
-        start_new_session=True,
-    )
-    why = ""
-    try:
-        out, errors = process.communicate(json.dumps(task).encode(), timeout=limits.all_seconds + PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, errors = process.communicate()
-        why = f"the judge did not end within {limits.all_seconds + PATIENCE:g} seconds"
-    if apart.uid is not None:
-        end_all_of(apart.uid)
+def judge(case: Case, limits: Limits, closed: Sequence[str], kind: str | None = None) -> Judged:
+    """Try a case in a process of its own. `closed` are paths that a submission must not be able to read; `kind` the
+    walls around it, the best there are by default.
+    """
+    with walls(kind) as apart:
+        task = {"case": case, "limits": limits, "walls": apart, "closed": list(closed)}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "numakit.judge.trial"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(KIT)},
+            start_new_session=True,
+        )
+        why = ""
+        most = SLEEPING * limits.all_seconds + PATIENCE
+        try:
+            out, errors = process.communicate(json.dumps(task).encode(), timeout=most)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, errors = process.communicate()
+            why = f"the judge did not end within {most:g} seconds"
     return judged(case, out[:LONGEST].decode(errors="replace"), why or last_line(errors))
 
 
@@ -93,9 +95,7 @@ def judge_class(
     cases: Mapping[str, Case], executor: Executor, limits: Limits, closed: Sequence[str], kind: str | None = None
 ) -> dict[str, Judged]:
     """Try many cases, as many at once as the executor has workers; threads will do, each only waits for its judge."""
-    apart = [walls(number, kind) for number in range(len(cases))]
-    one = partial(judge, limits=limits, closed=closed)
-    found = executor.map(lambda case, own: one(case, apart=own), cases.values(), apart)
+    found = executor.map(partial(judge, limits=limits, closed=closed, kind=kind), cases.values())
     return dict(zip(cases, found, strict=True))
 
 

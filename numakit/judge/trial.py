@@ -26,12 +26,13 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import IO, Any, NamedTuple
 
-from numakit.judge.confine import Limits, Walls, environment
+from numakit.judge.confine import SLEEPING, Limits, Walls, environment, seconds_worked
 from numakit.judge.exercise import Case
 from numakit.judge.exposed import EXERCISE, JudgesDoor
 from numakit.judge.peer import Gone, Peer
 from numakit.kernels.functions import serves
 
+LOOKS = 0.5  #: seconds between two looks at what a cell has taken
 JUDGES_MEMORY = 2  #: as many times a submission's
 MOST_ENDINGS = 3  #: cells that end their process; those after them are not run any more
 
@@ -123,6 +124,10 @@ class Submission:
         """Ask its workshop for something."""
         return self.peer.ask("call", 0, name, arguments, {})
 
+    def seconds_worked(self) -> float:
+        """Seconds that processors worked for it, here and there."""
+        return time.process_time() + seconds_worked(self.process.pid)
+
     def end(self) -> str:
         """End it, if it has not ended itself; what became of it, in words."""
         self.alive = False
@@ -144,7 +149,7 @@ class Trial:
 
     def __init__(self, case: Case, walls: Walls, limits: Limits, closed: list[str], tell: Callable[..., None]) -> None:
         self.case, self.walls, self.limits, self.closed, self.tell = case, walls, limits, closed, tell
-        self.ends = time.monotonic() + limits.all_seconds
+        self.left = limits.all_seconds
         self.names: dict[str, Any] = {"__name__": EXERCISE}
         self.fatal: dict[int, Trouble] = {}  #: cells of the submission that ended their process, or took too long
         self.told: set[int] = set()
@@ -180,7 +185,7 @@ class Trial:
         name, source = self.case.theirs[place]
         trouble: Trouble | None = None
         try:
-            with watch(self.seconds_left()):
+            with self.watch(submission):
                 submission.ask("run", source, name)
         except Exception as error:
             trouble = Trouble(type(error).__name__, str(error), "\n".join(getattr(error, "__notes__", ())))
@@ -202,14 +207,14 @@ class Trial:
 
     def lecturers_cell(self, source: str, name: str, points: float) -> tuple[float, str, Trouble | None]:
         """Run a given cell or a test: what it earns, what was printed, and why it failed."""
-        if time.monotonic() > self.ends:
+        if self.left <= 0:
             return 0, "", Trouble("Timeout", f"all {self.limits.all_seconds:g} seconds of this submission are used up")
         submission = self.ready()
         printed = io.StringIO()
         trouble: Trouble | None = None
         value: object = None
         try:
-            with watch(self.seconds_left()), contextlib.redirect_stdout(printed):
+            with self.watch(submission), contextlib.redirect_stdout(printed):
                 self.bring_answers(submission)
                 value = run_cell(source, f"<test {name}>", self.names)
         except Exception as error:
@@ -237,9 +242,31 @@ class Trial:
         told = [f"test {name}, line {line.lineno}: {line.line}" for line in lines[-1:]]
         return Trouble(type(error).__name__, str(error), "\n".join([*told, *getattr(error, "__notes__", ())]))
 
-    def seconds_left(self) -> float:
-        """What the next cell may take."""
-        return max(0.1, min(self.limits.cell_seconds, self.ends - time.monotonic()))
+    @contextlib.contextmanager
+    def watch(self, submission: Submission) -> Iterator[None]:
+        """Raise OutOfTime in the body if the two processes have worked, or only waited, too long for a cell."""
+        allowed = min(self.limits.cell_seconds, self.left)
+        begun, before = time.monotonic(), submission.seconds_worked()
+
+        def spent() -> float:
+            worked = submission.seconds_worked() - before
+            return max(worked, (time.monotonic() - begun) / SLEEPING)
+
+        def look(number: int, frame: FrameType | None) -> None:
+            if spent() > allowed:
+                raise OutOfTime
+
+        if not hasattr(signal, "setitimer"):  # Windows: the grader's patience is the only one
+            yield
+            return
+        earlier = signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, LOOKS, LOOKS)  # again and again: one might come where it is lost
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, earlier)
+            self.left -= spent()
 
 
 def served_by(name: str, role: str, function: Callable[..., Any]) -> None:
@@ -259,25 +286,6 @@ def run_cell(source: str, filename: str, names: dict[str, Any]) -> object:
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, filename, "exec"), names)
     return eval(compile(ast.Expression(last.value), filename, "eval"), names) if isinstance(last, ast.Expr) else None
-
-
-@contextlib.contextmanager
-def watch(seconds: float) -> Iterator[None]:
-    """Raise OutOfTime in the body if it takes longer."""
-
-    def out(number: int, frame: FrameType | None) -> None:
-        raise OutOfTime
-
-    if not hasattr(signal, "setitimer"):  # Windows: the grader's patience is the only one
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, out)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # and again: the first might come where it is lost
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def limit_memory(most: int) -> None:

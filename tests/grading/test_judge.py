@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from numakit.judge.confine import Limits, Walls, best_kind, walls
+from numakit.judge.confine import Limits, best_kind
 from numakit.judge.exercise import Case, Original, case_of
 from numakit.judge.grader import Judged, judge, judge_class
 
@@ -186,9 +186,9 @@ def case(answer: str) -> Case:
     return case_of(ORIGINALS, [{"cell_type": "code", "metadata": told, "source": answer}])
 
 
-def judge_one(answer: str, apart: Walls, closed: tuple[str, ...] = ()) -> Judged:
+def judge_one(answer: str, kind: str | None = None, closed: tuple[str, ...] = ()) -> Judged:
     """Judge one answer."""
-    return judge(case(answer), LIMITS, closed, apart)
+    return judge(case(answer), LIMITS, closed, kind)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def test_feedback_says_what_happened(found: Mapping[str, Judged]) -> None:
 
 def test_a_test_earns_the_part_that_its_last_line_says(found: Mapping[str, Judged]) -> None:
     """As nbgrader has it for partial credit."""
-    half = judge_one("def free_on(machine, node):\n    return machine.free_frames(1)", walls())
+    half = judge_one("def free_on(machine, node):\n    return machine.free_frames(1)")
     assert half.tests["part"].points == 0.75
 
 
@@ -294,7 +294,7 @@ def test_hidden_tests_and_gradebook_cannot_be_read_or_written(course: Path, kind
         pytest.skip("needs root, to become another user")
     if kind == "namespace" and not namespace():
         pytest.skip("needs bubblewrap, and a kernel that lets it make namespaces")
-    judged = judge_one(reading(course), walls(3, kind), (str(course), str(course / "gradebook.db")))
+    judged = judge_one(reading(course), kind, (str(course), str(course / "gradebook.db")))
     said = judged.tests["seen"].said
     assert "folder []" in said
     assert ("refused memory" in said) == (kind == "another user")  # in a namespace the process above is bubblewrap
@@ -313,7 +313,7 @@ def namespace() -> bool:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whom no kernel keeps from other processes' memory")
 def test_without_walls_all_that_could_be_read(course: Path) -> None:
     """The test above would see it."""
-    said = judge_one(reading(course), walls(kind="none")).tests["seen"].said
+    said = judge_one(reading(course), "none").tests["seen"].said
     for what in ("memory", str(course / "gradebook.db"), str(course / "tour.ipynb")):
         assert f"FOUND in {what}" in said
 
@@ -326,7 +326,7 @@ def test_a_course_that_others_can_read_is_no_course_to_grade_in() -> None:
     folder = Path(f"/var/tmp/numakit-open-{os.getpid()}")
     folder.mkdir(mode=0o755)
     try:
-        judged = judge_one(RIGHT, walls(4), (str(folder),))
+        judged = judge_one(RIGHT, None, (str(folder),))
     finally:
         folder.rmdir()
     assert points(judged) == [None, None, None]
