@@ -12,10 +12,11 @@ import numpy as np
 
 from numakit.abi import MPOL_INTERLEAVE, PAGE_SHIFT
 from numakit.bulk.columns import column_of
-from numakit.bulk.free_frames import NONE, Exhausted, carry_out, plan
+from numakit.bulk.free_frames import Exhausted, carry_out, plan_takes
 from numakit.bulk.look_up import areas_of
-from numakit.bulk.migrate import CHUNK, TICKS, Order, drain_what_waited, fill_pagevec, pagevec_of
-from numakit.bulk.views import Frames, Ints, regular, view
+from numakit.bulk.migrate import CHUNK
+from numakit.bulk.pagevec import drain_what_waited, pagevec_of, pass_pagevec
+from numakit.bulk.views import NONE, Frames, Ints, regular, view
 from numakit.faults import WRITTEN, access, flags_of_fresh_page
 from numakit.machine.frames import mems_allowed
 from numakit.machine.mempolicy import cpuset_update_task_memory_state, get_vma_policy, zonelist_policy
@@ -70,24 +71,18 @@ def places_in(vma: VmAreaStruct, addresses: Ints) -> Ints:
     return ((addresses - vma.start) >> PAGE_SHIFT) + vma.first
 
 
-def order_of_touch(pages: int) -> Order:
-    """One page after the other; there are no old ones."""
-    begin = TICKS * np.arange(pages)
-    return Order(begin, begin, begin, old_in_pagevec=False)
-
-
 def touch(m: MachineState, frames: Frames, vma: VmAreaStruct, addresses: Ints) -> int:
     """Write to untouched anonymous pages of an area, in order, as long as there are frames. How many were written to
     (do_anonymous_page, write_contents).
     """
     cpuset_update_task_memory_state(m)
     number = min(len(addresses), CHUNK)
-    pagevec = pagevec_of(m, number, order_of_touch(number))
+    pagevec = pagevec_of(m, number, old_too=False)
     if (frames.count[pagevec.waited] == 1).any():  # one of these would come free in the middle
         return 0
     new = take_along(m, zonelist_policy(m, get_vma_policy(m, m.pid, vma, vma.start)), number)
     if len(new) < number:
-        pagevec = pagevec_of(m, len(new), order_of_touch(len(new)))
+        pagevec = pagevec._replace(pages=len(new))
     where, at = regular(new), places_in(vma, addresses[: len(new)])
     frames.count[where], frames.mapcount[where] = 1, 1
     frames.mapping[where] = vma.anon_vma
@@ -96,12 +91,7 @@ def touch(m: MachineState, frames: Frames, vma: VmAreaStruct, addresses: Ints) -
     frames.contents[where] = m.clock[1] + 1 + np.arange(len(new))
     m.set(m.clock, 1, m.clock[1] + len(new))
     view(m.arrays[vma.table])[regular(at)] = new << PTE_PFN | PTE_PRESENT | WRITTEN
-    drain_what_waited(frames, pagevec)
-    passed = pagevec.pages(NONE, new)
-    frames.stamp[regular(passed[: pagevec.drained])] = m.clock[0] + 1 + np.arange(pagevec.drained)
-    m.set(m.clock, 0, m.clock[0] + pagevec.drained)
-    frames.count[passed[pagevec.drained :][pagevec.kind[pagevec.drained :] != 0]] += 1
-    fill_pagevec(m, passed, pagevec)
+    pass_pagevec(m, frames, pagevec, drain_what_waited(frames, pagevec), NONE, new)
     return len(new)
 
 
@@ -113,7 +103,7 @@ def take_along(m: MachineState, zonelist: tuple[int, ...], number: int) -> Ints:
         some = min(left, m.nr_free(node)) if allowed is None or node in allowed else 0
         if some:
             row = m.row[node]
-            planned = plan(m, row, np.arange(some), NONE, NONE)
+            planned = plan_takes(m, row, some)
             assert not isinstance(planned, Exhausted), "no more was asked for than is free"
             carry_out(m, row, planned)
             count_fallback(m, zonelist[0], node, some)

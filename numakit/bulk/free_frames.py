@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numakit.bulk.views import Ints, regular, view
+from numakit.bulk.views import NONE, Ints, regular, view
 from numakit.machine.state import MachineState
 
 
@@ -33,24 +33,28 @@ class Exhausted(NamedTuple):
     taker: int
 
 
-NONE = np.zeros(0, np.int64)
+def plan_takes(m: MachineState, row: int, number: int) -> StackPlan | Exhausted:
+    """So many frames of one node are taken. Changes nothing (alloc_page_on)."""
+    never_used, height = m.never_used[row], m.nr_free(m.node_ids[row])
+    if number > height:
+        return Exhausted(height)
+    left = height - number
+    taken = lying_at(m, row, np.arange(height, left, -1))
+    return StackPlan(taken, NONE, NONE, max(0, left - never_used), min(left, never_used))
+
+
+def plan_gives(m: MachineState, row: int, given: Ints) -> StackPlan:
+    """Pages of one node come back, in order. Changes nothing (free_page)."""
+    top = m.free_top[row]
+    slots = m.first_frame[row] + np.arange(top, top + len(given))
+    return StackPlan(NONE, slots, given, top + len(given), m.never_used[row])
 
 
 def plan(m: MachineState, row: int, takes: Ints, gives: Ints, given: Ints) -> StackPlan | Exhausted:
-    """Frames of one node are taken at the times ``takes`` and the pages ``given`` come back at the times ``gives``;
-    both ascend, and no time is in both. Changes nothing (alloc_page_on, free_page).
+    """Frames of one node are taken at the times ``takes`` while the pages ``given`` come back at the times ``gives``;
+    both ascend, and no time is in both. Changes nothing.
     """
     never_used, height = m.never_used[row], m.nr_free(m.node_ids[row])
-    if not len(gives):
-        if len(takes) > height:
-            return Exhausted(height)
-        left = height - len(takes)
-        taken = lying_at(m, row, np.arange(height, left, -1))
-        return StackPlan(taken, NONE, NONE, max(0, left - never_used), min(left, never_used))
-    if not len(takes):
-        top = height - never_used
-        slots = m.first_frame[row] + np.arange(top, top + len(gives))
-        return StackPlan(NONE, slots, given, top + len(gives), never_used)
     order = np.argsort(np.concatenate([takes, gives]), kind="stable")
     gives_now = order >= len(takes)
     heights = height + np.cumsum(np.where(gives_now, 1, -1))

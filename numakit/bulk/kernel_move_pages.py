@@ -19,7 +19,7 @@ import numpy as np
 from numakit.abi import MAX_NUMNODES, MPOL_MF_MOVE_ALL
 from numakit.bulk.columns import Column, column_of
 from numakit.bulk.look_up import FOUND, HERE, QUEUED, THERE, Found, areas_of, look_up
-from numakit.bulk.migrate import CHUNK, TICKS, Order, move
+from numakit.bulk.migrate import CHUNK, TICKS, Course, Order, move
 from numakit.bulk.move_pages import BLOCK, BulkReport, Call, as_signed
 from numakit.bulk.pages import gather
 from numakit.bulk.passes import NO_ROW, rows_to_take_from, runs
@@ -45,7 +45,7 @@ from numakit.timeline.task import Steps
 def order_of_6_1(places: Ints, pages: int) -> Order:
     """Page after page; the old one is freed at once, after the new one went to its LRU list (unmap_and_move_6_1)."""
     begin = TICKS * np.arange(pages)
-    return Order(begin, begin + 4, begin + 2, old_in_pagevec=False)
+    return Order(begin, begin + 4, begin + 2)
 
 
 def order_of_6_12(places: Ints, pages: int) -> Order:
@@ -55,7 +55,7 @@ def order_of_6_12(places: Ints, pages: int) -> Order:
     place = places % NR_MAX_BATCHED_MIGRATION
     begin = 2 * TICKS * NR_MAX_BATCHED_MIGRATION * np.cumsum(place == 0)
     moves = begin + TICKS * (NR_MAX_BATCHED_MIGRATION + place)
-    return Order(begin + place, moves + 4, moves + 2, old_in_pagevec=False)
+    return Order(begin + place, moves + 4, moves + 2)
 
 
 def report_kernel_move_pages_in_bulk(
@@ -293,7 +293,8 @@ def move_batches(m: MachineState, frames: Frames, call: Call, ahead: Ahead, part
         chunk = slice(begin, begin + CHUNK)
         frames.stamp[pages[chunk]] = 0
         gathered = gather(m, frames, pages[chunk], 0)
-        moved = move(m, frames, gathered, ahead.rows[places][chunk], partial(order_of, within[chunk]), 0)
+        course = Course(False, partial(order_of, within[chunk]))
+        moved = move(m, frames, gathered, ahead.rows[places][chunk], course, 0)
         assert moved == len(gathered.pages), "there were frames for all pages"
     call.answers[movers] = call.nodes[movers]
     call.found[movers] = pages + 1

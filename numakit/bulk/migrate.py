@@ -7,165 +7,132 @@ written down as times (:class:`Order`); all else that happens to an ordinary pag
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from numakit.bulk.free_frames import Exhausted, StackPlan, carry_out, plan
+from numakit.bulk.free_frames import Exhausted, StackPlan, carry_out, plan, plan_gives, plan_takes
 from numakit.bulk.pages import Gathered, gather, remap
-from numakit.bulk.views import Bools, Frames, Ints, Places, regular, rows_of, view
+from numakit.bulk.pagevec import Pagevec, drain_what_waited, freed_when_drained, pagevec_of, pass_pagevec
+from numakit.bulk.views import NONE, Frames, Ints, Places, pages_by_row, regular, rows_of
 from numakit.machine.numastat import HIT_LOCAL, HIT_OTHER
-from numakit.machine.state import NUMASTAT_COUNTERS, PAGEVEC_ROW, PAGEVEC_SIZE, MachineState
+from numakit.machine.state import NUMASTAT_COUNTERS, MachineState
 
 TICKS = 8  #: times that a page takes
 CHUNK = 1024 * 7  #: pages that are moved at once: what is known of them fits the processor's cache
 
 
 class Order(NamedTuple):
-    """When the new page of each page is taken, when the old one is given back, and when the new one is put on the LRU.
-
-    ``old_in_pagevec``: the old page goes to the pagevec too (move_to_lru), and is freed when that is drained.
+    """When the new page of each page is taken, when the old one is given back or goes to the pagevec, and when the new
+    one does.
     """
 
     take: Ints
     old: Ints
     new: Ints
+
+
+class Course(NamedTuple):
+    """How a kernel goes through its pages. ``old_in_pagevec``: the old page goes to the pagevec too (move_to_lru), and
+    is freed when that is drained. ``order_of``: the order of so many pages; often nobody has to know it.
+    """
+
     old_in_pagevec: bool
-
-
-OrderOf: TypeAlias = Callable[[int], Order]
+    order_of: Callable[[int], Order]
 
 
 def order_of_2006(pages: int) -> Order:
     """Page after page; old and new page go to the pagevec together (unmap_and_move() of 2.6.18)."""
     begin = TICKS * np.arange(pages)
-    return Order(begin, begin + 2, begin + 4, old_in_pagevec=True)
+    return Order(begin, begin + 2, begin + 4)
 
 
-WAITED, OLD, NEW = range(3)  #: what an entry of the pagevec is: a page that waited there before, an old or a new page
-
-
-class Pagevec(NamedTuple):
-    """What passes the pagevec of the acting CPU while pages move, in order: the ``number``-th page of a ``kind``, that
-    ``came`` at a time. Every ``size`` of them it is drained.
-    """
-
-    waited: Ints
-    kind: Ints
-    number: Ints
-    came: Ints
-    size: int
-
-    @property
-    def drained(self) -> int:
-        """How many entries have left it in the end."""
-        return len(self.kind) // self.size * self.size
-
-    @property
-    def left(self) -> Ints:
-        """When each of the drained entries left it: right after the one that filled it had come."""
-        return self.came[self.size - 1 :: self.size].repeat(self.size) + 1
-
-    def pages(self, old: Ints, new: Ints) -> Ints:
-        """The pages that the entries are."""
-        if not len(self.waited) and len(self.kind) == 2 * len(old) == 2 * len(new):  # by turns
-            return np.stack([old, new], axis=1).ravel()
-        begin = np.array([0, len(self.waited), len(self.waited) + len(old)])
-        return np.concatenate([self.waited, old, new])[begin[self.kind] + self.number]
-
-
-def pagevec_of(m: MachineState, pages: int, order: Order) -> Pagevec:
-    """The pagevec of the acting CPU while so many pages move (lru_cache_add)."""
-    begin = m.cpu_row[m.cpu] * PAGEVEC_ROW
-    used = m.pagevec[begin]
-    waited = view(m.pagevec)[begin + 1 : begin + 1 + used].copy()
-    size = 1 if m.table.get("lru cache disabled") else PAGEVEC_SIZE
-    assert size > 1 or not used, "pages wait in a pagevec that is switched off"
-    kinds, came = ([OLD, NEW], [order.old, order.new]) if order.old_in_pagevec else ([NEW], [order.new])
-    return Pagevec(
-        waited,
-        np.concatenate([np.full(used, WAITED), np.tile(kinds, pages)]),
-        np.concatenate([np.arange(used), np.arange(pages).repeat(len(kinds))]),
-        np.concatenate([np.full(used, -1), np.stack(came, axis=1).ravel()]),
-        size,
-    )
+COURSE_OF_2006 = Course(True, order_of_2006)
 
 
 class Move(NamedTuple):
-    """A move of ordinary pages that was planned, and can be carried out: nothing stands in its way."""
+    """A move of ordinary pages that was planned, and nothing stands in its way. ``wanted``: how many pages go to each
+    row.
+    """
 
-    gathered: Gathered
-    rows: Ints
     new: Ints
     pagevec: Pagevec
-    freed: Bools  #: of the entries that have left the pagevec
+    wanted: list[int]
     stacks: list[tuple[int, StackPlan]]
 
 
-def move(m: MachineState, frames: Frames, gathered: Gathered, rows: Ints, order_of: OrderOf, held: int) -> int:
+def move(m: MachineState, frames: Frames, gathered: Gathered, rows: Ints, course: Course, held: int) -> int:
     """Move ordinary pages to the nodes in ``rows``, up to the first for which there is no frame. How many were moved.
 
     Needs them off the LRU, with ``held`` references of the acting task to each. Then each page is mapped at its new
     frame, which is on its LRU list or in the pagevec; the old frame is free or in the pagevec.
     """
-    planned = plan_move(m, frames, gathered, rows, order_of(len(rows)))
+    planned = plan_move(m, frames, gathered.pages, rows, course)
     if isinstance(planned, int):
         if not planned:
             return 0
-        return move(m, frames, gather(m, frames, gathered.pages[:planned], held), rows[:planned], order_of, held)
+        return move(m, frames, gather(m, frames, gathered.pages[:planned], held), rows[:planned], course, held)
     for row, stack in planned.stacks:
         carry_out(m, row, stack)
-    count_allocations(m, rows)
+    count_allocations(m, planned.wanted)
     flags = remap(m, gathered, planned.new)
     give_up_old_pages(frames, gathered.where, held)
-    drain_what_waited(frames, planned.pagevec)
+    waited = drain_what_waited(frames, planned.pagevec)
     fill_new_pages(frames, gathered, regular(planned.new), flags)
-    pass_pagevec(m, frames, planned)
+    if course.old_in_pagevec:
+        keep_old_pages(frames, gathered, planned.pagevec.old_left)
+    pass_pagevec(m, frames, planned.pagevec, waited, gathered.pages, planned.new)
     return len(rows)
 
 
-def plan_move(m: MachineState, frames: Frames, gathered: Gathered, rows: Ints, order: Order) -> Move | int:
+def plan_move(m: MachineState, frames: Frames, old: Ints, rows: Ints, course: Course) -> Move | int:
     """Which new page each page gets, with nothing changed; or the number of the first that gets none."""
-    pagevec = pagevec_of(m, len(rows), order)
-    leaves = freed_when_drained(frames, pagevec)
-    freed, times = what_is_freed(gathered.pages, pagevec, leaves, order)
+    pagevec = pagevec_of(m, len(rows), old_too=course.old_in_pagevec)
+    waited = pagevec.waited[freed_when_drained(frames, pagevec)]
+    freed = np.concatenate([waited, old[: pagevec.old_left]]) if course.old_in_pagevec else old
     of_freed, new = rows_of(m, freed), np.empty(len(rows), np.int64)
+    wanted, given = pages_by_row(m, rows), pages_by_row(m, of_freed)
+    both = any(takes and gives for takes, gives in zip(wanted, given, strict=True))
+    take, give = times(pagevec, len(waited), course) if both else (NONE, NONE)
     stacks, first_without = [], len(rows)
-    among = np.bincount(rows, minlength=len(m.node_ids)) + np.bincount(of_freed, minlength=len(m.node_ids))
-    for row in np.flatnonzero(among).tolist():
-        takers, givers = regular(np.flatnonzero(rows == row)), regular(np.flatnonzero(of_freed == row))
-        found = plan(m, row, order.take[takers], times[givers], freed[givers])
+    for row, (number, back) in enumerate(zip(wanted, given, strict=True)):
+        takers, givers = places_of(rows, row, number), places_of(of_freed, row, back)
+        if number and back:
+            found = plan(m, row, take[takers], give[givers], freed[givers])
+        elif number:
+            found = plan_takes(m, row, number)
+        elif back:
+            found = plan_gives(m, row, freed[givers])
+        else:
+            continue
         if isinstance(found, Exhausted):
             first_without = min(first_without, int(np.arange(len(rows))[takers][found.taker]))
-        else:
-            new[takers] = found.taken
-            stacks.append((row, found))
-    return Move(gathered, rows, new, pagevec, leaves, stacks) if first_without == len(rows) else first_without
+            continue
+        stacks.append((row, found))
+        new[takers] = found.taken
+    return Move(new, pagevec, wanted, stacks) if first_without == len(rows) else first_without
 
 
-def what_is_freed(old: Ints, pagevec: Pagevec, leaves: Bools, order: Order) -> tuple[Ints, Ints]:
-    """The pages that come free, and when, in order of time: old ones, and those that waited in the pagevec and nobody
-    refers to any more.
+def places_of(rows: Ints, row: int, number: int) -> Places:
+    """Where a row is in ``rows``, so many times."""
+    return slice(None) if number == len(rows) else regular(np.flatnonzero(rows == row))
+
+
+def times(pagevec: Pagevec, waited: int, course: Course) -> tuple[Ints, Ints]:
+    """When each new page is taken; and when each page comes free, in order: those that ``waited`` in the pagevec and
+    nobody refers to any more, so many, and old ones.
     """
-    freed, times = pagevec.pages(old, old)[: pagevec.drained][leaves], pagevec.left[leaves]
-    if order.old_in_pagevec:
-        return freed, times
-    freed, times = np.concatenate([freed, old]), np.concatenate([times, order.old])
-    by_time = np.argsort(times, kind="stable")
-    return freed[by_time], times[by_time]
+    order = course.order_of(pagevec.pages)
+    if not course.old_in_pagevec:
+        assert not len(pagevec.waited), "pages wait in a pagevec that is switched off"
+        return order.take, order.old
+    old = pagevec.when_old_leave(order.old, order.new)
+    return order.take, np.concatenate([np.full(waited, pagevec.when_waited_leave(order.old, order.new)), old])
 
 
-def freed_when_drained(frames: Frames, pagevec: Pagevec) -> Bools:
-    """For each drained entry of the pagevec whether its page is freed: the pagevec has the last reference to it."""
-    leaves: Bools = pagevec.kind[: pagevec.drained] == OLD
-    if pagevec.drained:
-        leaves[: len(pagevec.waited)] = frames.count[pagevec.waited] == 1
-    return leaves
-
-
-def count_allocations(m: MachineState, rows: Ints) -> None:
+def count_allocations(m: MachineState, wanted: list[int]) -> None:
     """Each page was allocated where it was wanted (zone_statistics)."""
-    for row, pages in enumerate(np.bincount(rows, minlength=len(m.node_ids)).tolist()):
+    for row, pages in enumerate(wanted):
         local = m.node_ids[row] == m.cpu_nodes[m.cpu]
         at = NUMASTAT_COUNTERS * row + (HIT_LOCAL if local else HIT_OTHER)
         m.set(m.zone_stat, at, m.zone_stat[at] + pages)
@@ -189,36 +156,11 @@ def fill_new_pages(frames: Frames, gathered: Gathered, where: Places, flags: Int
     frames.contents[where] = gathered.contents
 
 
-def drain_what_waited(frames: Frames, pagevec: Pagevec) -> None:
-    """The pages that were in the pagevec before lose its reference when it is drained; the last one frees a page."""
-    if pagevec.drained:
-        frames.count[pagevec.waited] -= 1
-        freed = pagevec.waited[frames.count[pagevec.waited] == 0]
-        for field in (frames.flags, frames.mapping, frames.index, frames.private, frames.contents):
-            field[freed] = 0
-
-
-def pass_pagevec(m: MachineState, frames: Frames, planned: Move) -> None:
-    """The pages that have left the pagevec are on their LRU lists or free; those still in it have its reference."""
-    gathered, pagevec = planned.gathered, planned.pagevec
-    pages, drained = pagevec.pages(gathered.pages, planned.new), pagevec.drained
-    left = pages[:drained][~planned.freed]
-    clock = m.clock[0]
-    frames.stamp[regular(left)] = np.arange(clock + 1, clock + 1 + len(left))
-    m.set(m.clock, 0, clock + len(left))
-    stays = slice(drained, None)
-    old, new = (pagevec.number[stays][pagevec.kind[stays] == kind] for kind in (OLD, NEW))
-    frames.count[planned.new[new]] += 1
-    still = gathered.pages[old]
-    frames.count[still], frames.index[still], frames.contents[still] = 1, gathered.index[old], gathered.contents[old]
-    fill_pagevec(m, pages, pagevec)
-
-
-def fill_pagevec(m: MachineState, pages: Ints, pagevec: Pagevec) -> None:
-    """The slots of the pagevec as they are in the end: those beyond the ones in use have what was there last."""
-    slots = view(m.pagevec)[m.cpu_row[m.cpu] * PAGEVEC_ROW :]
-    if pagevec.drained:
-        slots[1 : 1 + pagevec.size] = pages[pagevec.drained - pagevec.size : pagevec.drained]
-    rest = pages[pagevec.drained :]
-    slots[1 : 1 + len(rest)] = rest
-    slots[0] = len(rest)
+def keep_old_pages(frames: Frames, gathered: Gathered, begin: int) -> None:
+    """Old pages from number ``begin`` on are still in the pagevec, and not free yet."""
+    still = gathered.pages[begin:]
+    frames.count[still], frames.index[still], frames.contents[still] = (
+        1,
+        gathered.index[begin:],
+        gathered.contents[begin:],
+    )

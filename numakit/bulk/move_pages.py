@@ -23,7 +23,7 @@ from numakit.bulk.look_up import (
     areas_of,
     look_up,
 )
-from numakit.bulk.migrate import order_of_2006
+from numakit.bulk.migrate import COURSE_OF_2006
 from numakit.bulk.passes import first_pass, later_passes, rows_to_take_from
 from numakit.bulk.shared import Sharers
 from numakit.bulk.verdicts import Verdicts
@@ -344,7 +344,7 @@ def move_queued(m: MachineState, frames: Frames, call: Call, verdicts: Verdicts,
 
 def migrate_pages_of_2006(m: MachineState, frames: Frames, queue: MoveQueue) -> Steps[int]:
     """migrate_pages(): how many pages were not moved, or -ENOMEM."""
-    done = yield from first_pass(m, frames, queue, order_of_2006)
+    done = yield from first_pass(m, frames, queue, COURSE_OF_2006)
     if done.rc:
         return done.rc
     retry, failed = done.retry, done.failed

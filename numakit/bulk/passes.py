@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from numakit.abi import EAGAIN, ENOMEM
-from numakit.bulk.migrate import CHUNK, OrderOf, move
+from numakit.bulk.migrate import CHUNK, Course, move
 from numakit.bulk.pages import gather
 from numakit.bulk.views import Bools, Frames, Ints
 from numakit.machine.bug import KernelBug
@@ -79,7 +79,7 @@ def runs(wanted: Bools) -> Iterator[tuple[int, int, bool]]:
         yield begin, end, bool(wanted[begin])
 
 
-def first_pass(m: MachineState, frames: Frames, queue: Queue, order_of: OrderOf) -> Steps[FirstPass]:
+def first_pass(m: MachineState, frames: Frames, queue: Queue, course: Course) -> Steps[FirstPass]:
     """Try each page once, in order."""
     yield PASS, 0
     m.costs.passes += 1
@@ -94,7 +94,7 @@ def first_pass(m: MachineState, frames: Frames, queue: Queue, order_of: OrderOf)
             if at_once and end - begin >= SHORTEST_RUN:
                 if last - first < len(ordinary):
                     gathered = gather(m, frames, queue.pages[begin:end], queue.held)
-                moved = move(m, frames, gathered, queue.rows[begin:end], order_of, queue.held)
+                moved = move(m, frames, gathered, queue.rows[begin:end], course, queue.held)
                 queue.note_moved(m, begin, begin + moved)
                 m.costs.attempts += moved
                 begin += moved

@@ -14,6 +14,7 @@ Ints: TypeAlias = NDArray[np.integer[Any]]
 Bools: TypeAlias = NDArray[np.bool_]
 Places: TypeAlias = Ints | slice  #: elements of an array: their numbers or, where these are regular, a slice
 
+NONE = np.zeros(0, np.int64)
 FEW_NODES = 9  #: up to here comparing with every boundary is faster than a binary search
 
 
@@ -51,6 +52,13 @@ def rows_of(m: MachineState, pages: Ints) -> Ints:
     for boundary in boundaries:
         rows += pages >= boundary
     return rows
+
+
+def pages_by_row(m: MachineState, rows: Ints) -> list[int]:
+    """How often each row is in ``rows``."""
+    if len(m.node_ids) >= FEW_NODES:
+        return [int(number) for number in np.bincount(rows, minlength=len(m.node_ids))]
+    return [int(np.count_nonzero(rows == row)) for row in range(len(m.node_ids))]
 
 
 def read(array: Ints, places: Places) -> Ints:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numakit.bulk import first_touch, free_frames, kernel_move_pages, migrate, move_pages, pages, passes
+from numakit.bulk import first_touch, free_frames, kernel_move_pages, migrate, move_pages, pages, pagevec, passes
 from numakit.kernels import ALL_KERNELS
 from numakit.machine.vma import PTE_DIRTY
 from numakit.syscalls import move_pages_in_chunks
@@ -24,11 +24,10 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def frames_come_lowest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame that was freed meanwhile is not taken again: the stack is that from before the call."""
-    right: Any = free_frames.plan
 
     def wrong(m: Any, row: int, takes: Any, gives: Any, given: Any) -> Any:
-        found = right(m, row, takes, free_frames.NONE, free_frames.NONE)
-        if isinstance(found, free_frames.Exhausted) or not len(gives):
+        found = free_frames.plan_takes(m, row, len(takes))
+        if isinstance(found, free_frames.Exhausted):
             return found
         first = m.first_frame[row] + found.free_top
         return found._replace(slots=first + np.arange(len(given)), written=given, free_top=found.free_top + len(given))
@@ -43,11 +42,11 @@ def dirty_bits_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stamps_start_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last page that was put on an LRU list before and the first one now have the same stamp."""
-    right = migrate.pass_pagevec
+    right: Any = pagevec.pass_pagevec
 
-    def wrong(m: Any, frames: Any, planned: Any) -> None:
+    def wrong(m: Any, *arguments: Any) -> None:
         m.clock[0] -= 1
-        right(m, frames, planned)
+        right(m, *arguments)
 
     monkeypatch.setattr(migrate, "pass_pagevec", wrong)
 
