@@ -32,7 +32,7 @@ def draw_distances(topology: Topology, ax: Axes | None = None, theme: str = "lig
     font = 11.0 if len(nodes) <= 8 else 8.0 if len(nodes) <= 20 else 5.5
     for value in sorted({value for row in table for value in row}):
         at = [(x, y) for y, row in enumerate(table) for x, there in enumerate(row) if there == value]
-        _write_all(ax, str(value), at, font, _readable_on(image.to_rgba(np.array([value]))[0].tolist()))
+        _write_all(ax, str(value), at, font, readable_on(image.to_rgba(np.array([value]))[0].tolist()))
     labels = [str(i) for i in nodes]
     ax.set_xticks(range(len(nodes)), labels, fontsize=max(font, 6.0), rotation=90 if len(nodes) > 20 else 0)
     ax.set_yticks(range(len(nodes)), labels, fontsize=max(font, 6.0))
@@ -57,7 +57,7 @@ def _title(topology: Topology, ax: Axes) -> str:
     return f"{what} {local}" if len(what) + len(local) < width else f"{shortened(what)}\n{local}"
 
 
-def _readable_on(colour: list[float]) -> str:
+def readable_on(colour: list[float]) -> str:
     """Black or white, whichever has more contrast (relative luminance as WCAG 2 defines it)."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3])
     return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
