@@ -113,8 +113,8 @@ def test_a_csv_file_is_read_back(tmp_path: Path) -> None:
             "pid,cpu,address,write\n1,0,4096,1\n1,0,x,1\n",
             r"line 3: four whole numbers are wanted: '1,0,x,1'",
         ),
-        ("pid,cpu,address,write\n1,0,4096,2\n", r"trace.txt, line 2: write=2: 0 or 1"),
-        ("pid,cpu,address,write\n1,0,1,1\n", r"trace.txt, line 2: address=0x1: 4096"),
+        ("pid,cpu,address,write\n1,0,4096,2\n", r"trace.txt, line 2: write=2: 0 to 1 are allowed"),
+        ("pid,cpu,address,write\n1,0,1,1\n", r"trace.txt, line 2: address=1: 4096 to 140737488351231 are"),
         ("pid,cpu,address,write\n-1,0,4096,1\n", r"trace.txt, line 2: pid=-1"),
         ("pid,cpu,address,write\n" + "9" * 5000 + "\n", r"trace.txt, line 2: a line is longer than 4096"),
         ("pid,cpu,address,write\n", r"trace.txt: not one access"),
@@ -131,7 +131,7 @@ def test_other_broken_files_are_refused(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(TraceError, match=r"line 2: no sample as of .*: 'hello'"):
         read_perf_script(file_of(tmp_path, PERF.splitlines()[1] + "\nhello\n"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(TraceError, match="no text"):
+    with pytest.raises(TraceError, match=r"line 1: no sample as of .*xff.*xfe"):
         read_perf_script(tmp_path / "binary")
     with pytest.raises(TraceError, match="No such file"):
         read_csv(tmp_path / "absent")
