@@ -53,8 +53,8 @@ def runs_of_untouched(m: MachineState, mm: int, addresses: Ints) -> list[tuple[i
     areas = areas_of(m, mm)
     if not areas.vmas or ("mmap_sem", mm) in m.table or not (np.diff(addresses >> PAGE_SHIFT) > 0).all():
         return [(0, len(addresses), None)]
-    which = np.searchsorted(areas.starts, addresses, side="right") - 1
-    which[addresses >= areas.ends[which]] = -1
+    crossed = areas.parts_of(addresses)
+    which = np.where(crossed & 1, crossed >> 1, -1)
     for number in np.unique(which[which >= 0]).tolist():
         of_it, vma = np.flatnonzero(which == number), areas.vmas[number]
         ptes = view(m.arrays[vma.table])[places_in(vma, addresses[of_it])]

@@ -38,9 +38,13 @@ def plan_takes(m: MachineState, row: int, number: int) -> StackPlan | Exhausted:
     never_used, height = m.never_used[row], m.nr_free(m.node_ids[row])
     if number > height:
         return Exhausted(height)
-    left = height - number
-    taken = lying_at(m, row, np.arange(height, left, -1))
-    return StackPlan(taken, NONE, NONE, max(0, left - never_used), min(left, never_used))
+    top, first = m.free_top[row], m.first_frame[row]
+    given_back, fresh = min(number, top), max(0, number - top)
+    lowest = m.first_frame[row + 1] - never_used
+    taken: Ints = view(m.free)[first + top - given_back : first + top][::-1]
+    if fresh:
+        taken = np.concatenate([taken, np.arange(lowest, lowest + fresh)])
+    return StackPlan(taken, NONE, NONE, top - given_back, never_used - fresh)
 
 
 def plan_gives(m: MachineState, row: int, given: Ints) -> StackPlan:

@@ -121,7 +121,7 @@ def do_pages_stat_in_bulk(m: MachineState, call: Call, verdicts: Verdicts, answe
         block = slice(begin, begin + BLOCK)
         found = look_up(m, call.areas, call.addresses[block])
         here = found.rows == FOUND
-        verdicts.pages[block] = np.where(found.pages < 0, 0, found.pages + 1)
+        verdicts.pages[block] = found.pages + 1
         call.rows[block] = np.where(here, HERE, found.rows)
         call.answers[block] = np.where(here, node_ids[rows_of(m, found.pages)], found.answers)
     view(answers.stored)[:] = call.answers

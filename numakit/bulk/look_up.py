@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numakit.abi import EFAULT, ENOENT, PAGE_SHIFT
-from numakit.bulk.views import Ints, regular, view
+from numakit.bulk.views import Ints, groups, regular, view
 from numakit.machine.pagecache import space_of
 from numakit.machine.state import PG_RESERVED, MachineState
 from numakit.machine.vma import (
@@ -32,21 +32,35 @@ ROWS = (
 FOUND, HOLE, UNTOUCHED, NOT_READ, SWAPPED, MIGRATING, HINTING, ZERO = range(8)
 THERE, HERE, SHARED, DUPLICATE, OFF_LRU, OWN_NODE, QUEUED, BY_STEPS = range(8, 16)
 
+FEW_BOUNDS = 24  #: up to here comparing with every bound is faster than a binary search
+
 
 class Areas(NamedTuple):
-    """The areas of an mm by address, with the names of the files that they map."""
+    """The areas of an mm by address, with the names of the files that they map; where each begins, and where
+    one begins or ends (``bounds``).
+    """
 
     vmas: list[VmAreaStruct]
     files: dict[int, str]
     starts: Ints
-    ends: Ints
+    bounds: Ints
+
+    def parts_of(self, addresses: Ints) -> Ints:
+        """How many bounds do not lie above each address: odd for one in an area, even for one in a hole."""
+        if len(self.bounds) >= FEW_BOUNDS:
+            return np.searchsorted(self.bounds, addresses, side="right")
+        parts = np.zeros(len(addresses), np.int8)
+        for bound in self.bounds:
+            parts += addresses >= bound
+        return parts
 
 
 def areas_of(m: MachineState, mm: int) -> Areas:
     """The areas of an mm as they are now."""
     vmas = vmas_of(m, mm)
     files = {vma.number: space_of(m, vma.file).name for vma in vmas if vma.file}
-    return Areas(vmas, files, np.array([vma.start for vma in vmas]), np.array([vma.end for vma in vmas]))
+    starts = np.array([vma.start for vma in vmas])
+    return Areas(vmas, files, starts, np.array([bound for vma in vmas for bound in (vma.start, vma.end)]))
 
 
 class Found(NamedTuple):
@@ -71,14 +85,13 @@ def look_up(m: MachineState, areas: Areas, addresses: Ints) -> Found:
     )
     if not areas.vmas:
         return found
-    place = np.searchsorted(areas.starts, addresses, side="right") - 1
-    inside = (place >= 0) & (addresses < areas.ends[place])
-    if not m.kernel.holes_are_seen:  # an area that ends above the address is taken for the one it lies in
-        found.answers[addresses < areas.starts[-1]] = -ENOENT
-    for number in np.unique(place[inside]).tolist():
-        of_it = np.flatnonzero(inside & (place == number))
-        for all_of_them, part in zip(found, look_up_in(m, areas.vmas[number], addresses[of_it]), strict=True):
-            all_of_them[of_it] = part
+    for part, of_it in groups(areas.parts_of(addresses)):
+        those = slice(None) if of_it is None else of_it
+        if part % 2:
+            for whole, some in zip(found, look_up_in(m, areas.vmas[part // 2], addresses[those]), strict=True):
+                whole[those] = some
+        elif not m.kernel.holes_are_seen and part < len(areas.bounds):
+            found.answers[those] = -ENOENT  # the area above is taken for the one that the address lies in
     return found
 
 

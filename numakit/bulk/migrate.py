@@ -19,7 +19,7 @@ from numakit.machine.numastat import HIT_LOCAL, HIT_OTHER
 from numakit.machine.state import NUMASTAT_COUNTERS, MachineState
 
 TICKS = 8  #: times that a page takes
-CHUNK = 1024 * 7  #: pages that are moved at once: what is known of them fits the processor's cache
+CHUNK = 1024 * 28  #: pages that are moved at once: what is known of them fits the processor's cache
 
 
 class Order(NamedTuple):
@@ -89,7 +89,9 @@ def plan_move(m: MachineState, frames: Frames, old: Ints, rows: Ints, course: Co
     """Which new page each page gets, with nothing changed; or the number of the first that gets none."""
     pagevec = pagevec_of(m, len(rows), old_too=course.old_in_pagevec)
     waited = pagevec.waited[freed_when_drained(frames, pagevec)]
-    freed = np.concatenate([waited, old[: pagevec.old_left]]) if course.old_in_pagevec else old
+    freed = old[: pagevec.old_left] if course.old_in_pagevec else old
+    if len(waited):
+        freed = np.concatenate([waited, freed])
     of_freed, new = rows_of(m, freed), np.empty(len(rows), np.int64)
     wanted, given = pages_by_row(m, rows), pages_by_row(m, of_freed)
     both = any(takes and gives for takes, gives in zip(wanted, given, strict=True))

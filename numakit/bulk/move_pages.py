@@ -27,7 +27,7 @@ from numakit.bulk.migrate import COURSE_OF_2006
 from numakit.bulk.passes import first_pass, later_passes, rows_to_take_from
 from numakit.bulk.shared import Sharers
 from numakit.bulk.verdicts import Verdicts
-from numakit.bulk.views import Bools, Frames, Ints, rows_of, view
+from numakit.bulk.views import Bools, Frames, Ints, regular, rows_of, view
 from numakit.fork import mmput
 from numakit.machine.bug import KernelBug
 from numakit.machine.cpuset import cpuset_mems_allowed
@@ -52,7 +52,7 @@ from numakit.syscalls.user_memory import Argument, UserArray
 from numakit.timeline.state import Memory
 from numakit.timeline.task import Steps
 
-BLOCK = 1 << 15  #: entries that are looked up at once
+BLOCK = 1 << 17  #: entries that are looked up at once
 
 HIGHEST = np.uint64(1 << 62)  #: addresses from here on lie in no area, and do not fit a signed integer
 
@@ -180,7 +180,7 @@ def do_pages_stat_in_bulk(m: MachineState, call: Call) -> int:
         block = slice(begin, begin + BLOCK)
         found = look_up(m, call.areas, call.addresses[block])
         here = found.rows == FOUND
-        call.found[block] = np.where(found.pages < 0, 0, found.pages + 1)
+        call.found[block] = found.pages + 1
         call.rows[block] = np.where(here, HERE, found.rows)
         call.answers[block] = np.where(here, node_ids[rows_of(m, found.pages)], found.answers)
     return because(m, 0, "query")
@@ -220,7 +220,7 @@ def isolate(
     for begin in range(entries.start, entries.stop, BLOCK):
         block = slice(begin, min(begin + BLOCK, entries.stop))
         found = look_up(m, call.areas, call.addresses[block])
-        call.found[block] = np.where(found.pages < 0, 0, found.pages + 1)
+        call.found[block] = found.pages + 1
         nodes, seen = call.nodes[block], found.rows == FOUND
         there = seen & (rows_of(m, found.pages) == row_of[nodes])
         if there.any():
@@ -229,11 +229,13 @@ def isolate(
         if not flags & MPOL_MF_MOVE_ALL:
             to_move = sharers.leave_out(found, to_move, begin)
         first = take_off_lru(frames, found.pages[to_move])
-        found.rows[to_move[first]], found.answers[to_move[first]] = QUEUED, UNSET
-        late = to_move[~first]
-        found.rows[late], found.answers[late] = DUPLICATE, -EBUSY
-        if len(late):
+        if not first.all():
+            late = to_move[~first]
+            found.rows[late], found.answers[late] = DUPLICATE, -EBUSY
             busy.append(late + begin)
+            to_move = to_move[first]
+        queued = regular(to_move)
+        found.rows[queued], found.answers[queued] = QUEUED, UNSET
         call.rows[block], call.answers[block] = found.rows, found.answers
     if busy:
         tell_duplicates(m, call, verdicts, entries, np.concatenate(busy))

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numakit.bulk.views import Bools, Frames, Ints, Places, read, regular, view
-from numakit.machine.references import ONE_REFERENCE
+from numakit.bulk.views import Bools, Frames, Ints, Places, groups, read, regular, view
 from numakit.machine.state import PG_DIRTY, PG_SWAPCACHE, MachineState
 from numakit.machine.vma import (
     PTE_DIRTY,
@@ -49,7 +48,8 @@ def gather(m: MachineState, frames: Frames, pages: Ints, held: int) -> Gathered:
     """Look at pages that are off the LRU, each once. ``held``: references of the acting task to each.
 
     A page is ordinary if it is anonymous memory, all its other references are PTEs that the reverse map finds, and
-    nobody has locked it, its area or its reverse map: then one attempt moves it, whatever becomes of the others.
+    nobody has locked it, its area or its reverse map: then one attempt moves it, whatever becomes of the others. (Only
+    pages of files and of the swap cache are ever written to disc.)
     """
     where = regular(pages)
     mapcount, flags = read(frames.mapcount, where), read(frames.flags, where)
@@ -60,12 +60,12 @@ def gather(m: MachineState, frames: Frames, pages: Ints, held: int) -> Gathered:
         & (flags & PG_SWAPCACHE == 0)
         & (frames.owner[where] == 0)
     )
-    ordinary &= frames.holder[where] == (m.current + ONE_REFERENCE if held else 0)
     ordinary &= mapping < 0
     mapped: list[Mapped] = []
     hits = np.zeros(len(pages), np.int32)
-    for number in mappings_among(mapping):
-        of_it = np.flatnonzero(mapping == number) if mapping[0] != number or (mapping != number).any() else None
+    for number, of_it in groups(mapping):
+        if number >= 0:
+            continue
         if ("rmap lock", number) in m.table:
             ordinary[slice(None) if of_it is None else of_it] = False
             continue
@@ -78,16 +78,7 @@ def gather(m: MachineState, frames: Frames, pages: Ints, held: int) -> Gathered:
                 ordinary[found.which] = False
             mapped.append(found)
     ordinary &= hits == mapcount
-    if writeback := [key[1] for key in m.table if isinstance(key, tuple) and key[0] == "writeback"]:
-        ordinary &= ~np.isin(pages, writeback)
     return Gathered(pages, where, mapping, index, flags, read(frames.contents, where), mapcount, mapped, ordinary)
-
-
-def mappings_among(mapping: Ints) -> list[int]:
-    """The anonymous mappings of some pages, each once."""
-    if (mapping == mapping[0]).all():
-        return [int(mapping[0])] if mapping[0] < 0 else []
-    return [int(number) for number in np.unique(mapping) if number < 0]
 
 
 def ptes_in(m: MachineState, vma: VmAreaStruct, pages: Ints, index: Ints, of_it: Ints | None) -> Mapped | None:

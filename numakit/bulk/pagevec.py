@@ -70,7 +70,9 @@ class Pagevec(NamedTuple):
         first = max(0, begin - len(self.waited))
         coming = new[first:]
         if self.old_too:
-            coming = np.stack([old[first // 2 :], new[first // 2 :]], axis=1).ravel()[first % 2 :]
+            coming = np.empty(2 * len(new[first // 2 :]), new.dtype)
+            coming[::2], coming[1::2] = old[first // 2 :], new[first // 2 :]
+            coming = coming[first % 2 :]
         return np.concatenate([self.waited[begin:], coming])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numakit.abi import EACCES
 from numakit.bulk.look_up import SHARED, Found
 from numakit.bulk.pages import ptes_in
-from numakit.bulk.views import Frames, Ints
+from numakit.bulk.views import Frames, Ints, groups
 from numakit.machine.process import process_name, processes_of
 from numakit.machine.state import MachineState
 
@@ -43,8 +43,8 @@ class Sharers:
         """
         mapping, index = self._frames.mapping[pages], self._frames.index[pages]
         numbers = np.full(len(pages), -1, np.int64)
-        for number in np.unique(mapping).tolist():
-            of_it = np.flatnonzero(mapping == number)
+        for number, some in groups(mapping):
+            of_it = np.arange(len(pages)) if some is None else some
             mms: list[int] = []
             hits: list[Ints] = []
             for vma in (self._m.table[("vma", n)] for n in self._m.table.get(("rmap", number), ())):

@@ -66,6 +66,22 @@ def read(array: Ints, places: Places) -> Ints:
     return array[places].copy() if isinstance(places, slice) else array[places]
 
 
+def groups(values: Ints) -> list[tuple[int, Ints | None]]:
+    """Each value with its places in ``values``, which ascend; None for all places, where all values are the same."""
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest == highest:
+        return [(lowest, None)]
+    if highest - lowest < 1 << 15:  # small keys are sorted digit by digit
+        values = (values - lowest).astype(np.int16)
+    else:
+        lowest = 0
+    order = np.argsort(values, kind="stable")
+    in_order = values[order]
+    ends = [*(np.flatnonzero(in_order[1:] != in_order[:-1]) + 1).tolist(), len(order)]
+    parts = zip([0, *ends[:-1]], ends, strict=True)
+    return [(lowest + int(in_order[begin]), order[begin:end]) for begin, end in parts]
+
+
 def regular(places: Ints) -> Places:
     """The same places as a slice if they are equally far from each other, which numpy reads and writes much faster."""
     number = len(places)
