@@ -37,6 +37,7 @@ bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python -m benchmarks.bulk --write --large
 	$(BIN)/python -m benchmarks.browser --write
 	$(BIN)/python -m benchmarks.widgets --write
+	$(BIN)/python -m benchmarks.experiments --write
 
 pictures: $(VENV)/.test ## draw the pictures of the documentation
 	$(BIN)/python -m tools.pictures

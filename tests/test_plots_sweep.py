@@ -53,6 +53,14 @@ def test_what_is_beside_a_baseline_is_divided_trial_by_trial() -> None:
     assert points["stay"][20] == (1, 1, 1)
 
 
+def test_baseline_of_another_axis_divides_and_is_not_drawn() -> None:
+    """How much "mine" takes of what "stay" takes on each of two machines."""
+    points = spreads(frame_of(machines=["ring", "altix"]), "workload", "total_ns", "machine", ("policy", "stay"))
+    assert {machine: its[1] for machine, its in points.items()} == {"ring": (1.5, 1, 2), "altix": (1.5, 1, 2)}
+    ax = draw_sweep(frame_of(machines=["ring", "altix"]), lines="machine", baseline=("policy", "stay"))
+    assert ax.get_ylabel() == "time, beside stay"
+
+
 def test_lines_stand_over_numbers_in_proportion_and_the_baseline_is_a_line_at_one() -> None:
     ax = draw_sweep(frame_of(), baseline="stay")
     (mine,) = ax.containers
@@ -119,6 +127,7 @@ def test_every_text_can_be_read_on_its_ground_and_none_is_cut_off(theme: str) ->
         ({"x": "load"}, "x='load': columns are machine, workload"),
         ({"y": "moves"}, "y='moves': columns are"),
         ({"baseline": "home"}, r"baseline='home': values of policy are \['stay', 'mine'\]"),
+        ({"baseline": ("colour", "red")}, "values of colour are no column of the frame"),
         ({"theme": "grey"}, "theme='grey'"),
     ],
 )

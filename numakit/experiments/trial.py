@@ -135,5 +135,7 @@ def described(value: object) -> str:
 def _where(error: Exception) -> str:
     """The line that raised it, unless it is one of ours, which says enough by its message."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    ours = Path(last.filename).is_relative_to(Path(__file__).parents[1])
-    return "" if ours else f" ({Path(last.filename).name}, line {last.lineno})"
+    if Path(last.filename).is_relative_to(Path(__file__).parents[1]):
+        return ""
+    file = "a cell" if "ipykernel_" in last.filename else Path(last.filename).name
+    return f" ({file}, line {last.lineno})"

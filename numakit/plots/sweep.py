@@ -44,7 +44,8 @@ def draw_sweep(
 
     A point is the mean over the random seeds, its bar goes from the least to the greatest. ``baseline``: a value of
     ``lines`` by whose ``y``, in the trial that is otherwise the same, all are divided; below 1 is less than it takes.
-    Names that are numbers stand in proportion, others side by side. `describe_sweep` says it in words.
+    ("policy", "stay") names a value of another axis, whose trials are then only divided by. Names that are numbers
+    stand in proportion, others side by side. `describe_sweep` says it in words.
 
     Raises ValueError for a column that is not there, for more than six lines, and for trials that differ in something
     else than ``x``, ``lines`` and random_seed: choose some of them first.
@@ -54,7 +55,8 @@ def draw_sweep(
     if len(points) > len(STYLES):
         raise ValueError(f"lines={lines!r}: {len(points)} values; {len(STYLES)} can be told apart")
     places = {line: place for place, line in enumerate(points)}  # with the baseline: a policy keeps its colour
-    points = {line: its for line, its in points.items() if line != baseline}
+    name_of_baseline = _value(baseline)
+    points = {line: its for line, its in points.items() if line != name_of_baseline}
     ax = ax or new_axes(7.2, 3.8, look)
     names = list(dict.fromkeys(frame[x]))
     numeric = all(isinstance(name, (int, float)) for name in names)
@@ -88,7 +90,13 @@ def draw_sweep(
         ax.axhline(1, color=look.ink, linewidth=0.8, zorder=0)
         across = ax.get_yaxis_transform()
         ax.annotate(
-            str(baseline), (0, 1), (4, -3), xycoords=across, textcoords="offset points", color=look.ink, va="top"
+            str(name_of_baseline),
+            (0, 1),
+            (4, -3),
+            xycoords=across,
+            textcoords="offset points",
+            color=look.ink,
+            va="top",
         )
     ax.spines[["top", "right"]].set_visible(False)
     dress(ax, look)
@@ -124,7 +132,8 @@ def draw_gains(
     from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
     look = theme_named(theme)
-    points = {line: its for line, its in spreads(frame, columns, y, rows, baseline).items() if line != baseline}
+    points = dict(spreads(frame, columns, y, rows, baseline))
+    points.pop(_value(baseline), None)
     names = list(dict.fromkeys(frame[columns]))
     ax = ax or new_axes(max(4.5, 1.05 * len(names) + 1.8), 0.5 * len(points) + 1.3, look)
     table = [[its[name].mean if name in its else float("nan") for name in names] for its in points.values()]
@@ -158,8 +167,8 @@ def describe_gains(
     points = spreads(frame, columns, y, rows, baseline)
     names = list(dict.fromkeys(frame[columns]))
     lines = [[str(line), *(change(its[name].mean) if name in its else "" for name in names)]
-             for line, its in points.items() if line != baseline]  # fmt: skip
-    return _aligned([[f"beside {baseline}; {columns}:", *map(str, names)], *lines])
+             for line, its in points.items() if line != _value(baseline)]  # fmt: skip
+    return _aligned([[f"beside {_value(baseline)}; {columns}:", *map(str, names)], *lines])
 
 
 def change(ratio: float) -> str:
@@ -173,18 +182,21 @@ def spreads(frame: pd.DataFrame, x: str, y: str, lines: str, baseline: object) -
     for argument, column in (("x", x), ("y", y), ("lines", lines)):
         if column not in frame.columns:
             raise ValueError(f"{argument}={column!r}: columns are {', '.join(map(str, frame.columns))}")
+    values = frame[y] * _what(y)[1]
+    if baseline is not None:
+        axis, value = baseline if isinstance(baseline, tuple) else (lines, baseline)
+        if axis not in frame.columns or value not in set(frame[axis]):
+            there = list(dict.fromkeys(frame[axis])) if axis in frame.columns else "no column of the frame"
+            raise ValueError(f"baseline={baseline!r}: values of {axis} are {there}")
+        keys = frame[[key for key in KEYS if key != axis and key in frame.columns]].apply(tuple, axis=1)
+        is_baseline = frame[axis] == value
+        values = values / keys.map(dict(zip(keys[is_baseline], values[is_baseline], strict=True)))
+        if axis != lines:
+            frame, values = frame[~is_baseline], values[~is_baseline]
     for other in KEYS:
         if other in frame.columns and other not in (x, lines, "random_seed") and frame[other].nunique() > 1:
             told = f"frame[frame[{other!r}] == {frame[other].iloc[0]!r}]"
             raise ValueError(f"frame: trials of several values of {other}; choose some, such as {told}")
-    values = frame[y] * _what(y)[1]
-    if baseline is not None:
-        if baseline not in set(frame[lines]):
-            raise ValueError(f"baseline={baseline!r}: values of {lines} are {list(dict.fromkeys(frame[lines]))}")
-        same = [key for key in KEYS if key != lines and key in frame.columns]
-        keys = frame[same].apply(tuple, axis=1)
-        of_baseline = dict(zip(keys[frame[lines] == baseline], values[frame[lines] == baseline], strict=True))
-        values = values / keys.map(of_baseline)
     found: dict[Any, dict[Any, Spread]] = {}
     for (line, name), group in values.groupby([frame[lines], frame[x]], sort=False):
         mean = float(group.mean())  # rounding may carry it a little beyond equal values
@@ -199,7 +211,12 @@ def _what(y: str) -> tuple[str, float]:
 
 def _label(y: str, baseline: object) -> str:
     words = _what(y)[0]
-    return words if baseline is None else f"{words.removesuffix(' (ms)')}, beside {baseline}"
+    return words if baseline is None else f"{words.removesuffix(' (ms)')}, beside {_value(baseline)}"
+
+
+def _value(baseline: object) -> object:
+    """The value that a baseline names, without its axis."""
+    return baseline[1] if isinstance(baseline, tuple) else baseline
 
 
 def _number(value: float) -> str:
