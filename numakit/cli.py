@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -223,6 +224,8 @@ def grade(assignment: str, folder: Path, jobs: int) -> None:
     Tests run in a process of the judge's, submissions in another: that of another user if root grades, in a namespace
     where bubblewrap is installed, else as the user who grades, and you are warned.
     """
+    if sys.platform == "win32":
+        raise click.ClickException("grading needs Linux or macOS (or WSL): Windows sets a submission no limits")
     from concurrent.futures import ThreadPoolExecutor
 
     from numakit.judge.confine import TRUSTED, best_kind
@@ -423,7 +426,7 @@ def _course() -> ModuleType:
     try:
         from numakit.judge import course
     except ImportError as error:
-        raise click.ClickException(f"nbgrader is missing ({error}): pip install 'numakit[grade]'") from error
+        raise click.ClickException(f'nbgrader is missing ({error}): pip install "numakit[grade]"') from error
     return course
 
 

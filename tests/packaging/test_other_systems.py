@@ -11,7 +11,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
+from numakit.cli import main
 from tests.clone import ROOT
 
 COURSE = [*sorted((ROOT / "notebooks").glob("*.ipynb")), *sorted((ROOT / "exercises" / "source").rglob("*.ipynb"))]
@@ -91,6 +93,17 @@ def test_course_is_copied_and_read_where_there_is_no_linux(system: str, tmp_path
     *told, last = done.stdout.splitlines()
     assert told == [f"The calls are those of Linux, and this is {system}: there is nobody to ask."]
     assert last == f"played {len(ASKING)}"
+
+
+def test_what_windows_cannot_do_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of grading nothing is begun; of a comparison with the running kernel the model's half is played."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    graded = CliRunner().invoke(main, ["grade", "tour", "--folder", str(tmp_path)])
+    assert (graded.exit_code, list(tmp_path.iterdir())) == (1, [])
+    assert graded.output == "Error: grading needs Linux or macOS (or WSL): Windows sets a submission no limits\n"
+    compared = CliRunner().invoke(main, ["run", str(ROOT / "docs" / "scenarios" / "one_node.py"), "--live"])
+    assert compared.exit_code == 2
+    assert "the calls are those of Linux, and this is win32" in " ".join(compared.output.split())
 
 
 def calls_without_an_encoding(source: str) -> Iterator[int]:
