@@ -48,7 +48,7 @@ def test_wheel_carries_tour_exercise_dumps_and_licences(wheel: Path) -> None:
 
 def test_installed_wheel_serves_the_tour_and_the_tour_runs(wheel_python: Path, tmp_path: Path) -> None:
     """`numakit lab` in an empty folder: the index' page and file are served, the tour's stored outputs are right."""
-    reader = tmp_path / "reader"
+    reader = tmp_path / "a reader"
     reader.mkdir()
     environment = environment_outside(tmp_path / "jupyter")
     numakit = str(wheel_python.with_name("numakit"))
