@@ -25,8 +25,6 @@ class Exercise(NamedTuple):
 
 
 TOUR = Exercise("tour", "bring-them-home", "gather")
-FRAMES = Exercise("frames", "who-holds-this-page", "predict")
-NEW_PAGE = Exercise("new-page-t", "spread-by-free-memory", "spread")
 ASSIGNMENT, EXERCISE = TOUR.assignment, TOUR.notebook
 SECONDS = 100  #: for one command; what hangs is ended, and its test fails
 

@@ -55,6 +55,15 @@ def answered(answers: Answers) -> Edit:
     return edit
 
 
+def with_easy_tests(notebook: nbformat.NotebookNode) -> None:
+    """Tests that ask for nothing, given cells that hold nothing, and one test fewer."""
+    locked = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("locked")]
+    tests = [cell for cell in locked if cell.metadata.nbgrader.grade]
+    for cell in locked:
+        cell.source = "assert True"
+    notebook.cells.remove(tests[-1])
+
+
 def file_name(mistake: str) -> str:
     """What is wrong with an answer, as the name of the student who hands it in."""
     return mistake.replace(",", "").replace("'", "").replace(" ", "-")
@@ -67,12 +76,13 @@ class Marks:
 
     @pytest.mark.timeout(400)  # it grades half a dozen submissions, each in a kernel of its own
     def test_each_submission_gets_what_it_deserves(self, new_course: Callable[[], Path]) -> None:
-        """Full marks however it is written, nothing for the untouched version, and for mistakes what is right in them;
-        the feedback says in words what was wrong.
+        """Full marks however it is written, nothing for the untouched version nor for one with other tests, and for
+        mistakes what is right in them; the feedback says in words what was wrong.
         """
         marking, course = self.marking, new_course()
         submissions: dict[str, Edit | None] = {"reference": answered(marking.reference), "untouched": None}
-        deserved = {"reference": list(marking.tests), "untouched": []}
+        submissions["with-easy-tests"] = with_easy_tests
+        deserved = {"reference": list(marking.tests), "untouched": [], "with-easy-tests": []}
         for name, answers in marking.right.items():
             submissions[file_name(name)], deserved[file_name(name)] = answered(answers), list(marking.tests)
         for name, (answers, earned) in marking.wrong.items():
@@ -86,6 +96,13 @@ class Marks:
             said = what_the_tests_said(course, file_name(mistake), marking.exercise)
             for told in words:
                 assert told in said, (mistake, said)
+
+    def test_three_mistakes_are_told_apart(self) -> None:
+        """From the reference solution and from an empty hand, too, by the tests that they pass."""
+        earned = [tests for _, tests in self.marking.wrong.values()]
+        assert len(earned) >= 3
+        assert list(self.marking.tests) not in earned
+        assert len({tuple(tests) for tests in earned}) >= 3
 
     def test_student_version_shows_neither_solution_nor_hidden_tests(self, released: Path) -> None:
         """And each test cell still opens with a sentence that says what is checked, and for how many points."""

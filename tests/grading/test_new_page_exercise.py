@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-import nbformat
-import pytest
-
-from tests.clone import ROOT
-from tests.grading.course import NEW_PAGE, Edit, Graded, answer, cell_named, grade
-
-TESTS = {"leaves": 2, "shares": 2, "status": 1, "room": 2, "back": 1}
-SOURCE = ROOT / "exercises" / "source" / NEW_PAGE.assignment / f"{NEW_PAGE.notebook}.ipynb"
+from tests.grading.course import Exercise
+from tests.grading.marks import Marking, Marks
 
 RIGHT_WITH_CELLS = """
 class Spread:
@@ -85,95 +76,28 @@ def spread(machine, nodes, pages):
     return lambda page, private, result: max(nodes, key=machine.free_frames)
 """
 
-
-def reference_solution() -> str:
-    """The function as the source of the exercise has it."""
-    source: str = cell_named(nbformat.read(SOURCE, 4), NEW_PAGE.answer).source
-    return source
-
-
-def points(*earned: str) -> dict[str, float]:
-    """The points of each test when those named are passed."""
-    return {name: float(most if name in earned else 0) for name, most in TESTS.items()}
-
-
-def cheat(notebook: nbformat.NotebookNode) -> None:
-    """Make the worlds harmless, and have fewer tests."""
-    cell_named(notebook, "world").source = "def world(topology, random_seed, pages=48): return None, None, [], []"
-    cell_named(notebook, "leaves").source = "assert True"
-    notebook.cells.remove(cell_named(notebook, "shares"))
-
-
-#: student -> what is done to the version that was handed out
-CLASS: dict[str, Edit | None] = {
-    "ada": answer(reference_solution(), NEW_PAGE),
-    "alan": answer(RIGHT_WITH_CELLS, NEW_PAGE),
-    "bob": None,
-    "eve": answer(COUNTS_IN_A_VARIABLE, NEW_PAGE),
-    "kim": answer(TAKES_THE_EMPTIEST, NEW_PAGE),
-    "leo": answer(TELLS_NO_STATUS, NEW_PAGE),
-    "mia": answer(STAYS_AT_HOME, NEW_PAGE),
-    "ned": answer(RETURNS_THE_NODE, NEW_PAGE),
-    "mallory": cheat,
-}
-
-
-@pytest.fixture(scope="module")
-def graded(new_course: Callable[[], Path]) -> dict[str, Graded]:
-    """The whole class, graded in one go."""
-    return grade(new_course(), CLASS, exercise=NEW_PAGE)
-
-
-@pytest.mark.parametrize("student", ["ada", "alan"])
-def test_right_answers_get_full_marks_however_they_are_written(graded: dict[str, Graded], student: str) -> None:
-    """The reference solution, which only looks, and an object that counts in cells."""
-    assert graded[student].points == points(*TESTS)
-    assert graded[student].score == sum(TESTS.values()) == 8
-
-
-def test_untouched_student_version_gets_nothing(graded: dict[str, Graded]) -> None:
-    """A test that passes without an answer would test nothing."""
-    assert graded["bob"] == Graded(0, points())
-
-
-@pytest.mark.parametrize(
-    ("student", "earned"),
-    [
-        pytest.param("eve", ["leaves", "shares", "status", "room"], id="counts in a variable"),
-        pytest.param("kim", ["leaves", "status", "room", "back"], id="takes the emptiest node"),
-        pytest.param("leo", ["leaves", "shares", "back"], id="tells no status"),
-        pytest.param("mia", ["status", "back"], id="lets pages stay on their node"),
-        pytest.param("ned", [], id="returns a node"),
-    ],
+NEW_PAGE = Marking(
+    Exercise("new-page-t", "spread-by-free-memory", "spread"),
+    {"leaves": 2, "shares": 2, "status": 1, "room": 2, "back": 1},
+    right={
+        "with cells": {"spread": RIGHT_WITH_CELLS},
+    },
+    wrong={
+        "counts in a variable": ({"spread": COUNTS_IN_A_VARIABLE}, ["leaves", "shares", "status", "room"]),
+        "takes the emptiest node": ({"spread": TAKES_THE_EMPTIEST}, ["leaves", "status", "room", "back"]),
+        "tells no status": ({"spread": TELLS_NO_STATUS}, ["leaves", "shares", "back"]),
+        "lets pages stay on their node": ({"spread": STAYS_AT_HOME}, ["status", "back"]),
+        "returns a node": ({"spread": RETURNS_THE_NODE}, []),
+    },
+    told={
+        "tells no status": ["17 pages found no room"],
+        "lets pages stay on their node": ["nodes 1 and 3 are wanted, not [0, 1, 3]"],
+    },
+    secret=("at_first", "glueless8"),
 )
-def test_wrong_answer_gets_the_points_of_what_is_right_in_it(
-    graded: dict[str, Graded], student: str, earned: list[str]
-) -> None:
-    """Plausible mistakes, each told from the others."""
-    assert graded[student].points == points(*earned)
 
 
-def test_edited_and_deleted_test_cells_do_not_help(graded: dict[str, Graded]) -> None:
-    """The originals are put back before grading."""
-    assert graded["mallory"].score == 0
+class TestNewPage(Marks):
+    """Spread by free memory."""
 
-
-def test_student_version_shows_neither_solution_nor_hidden_tests(released: Path) -> None:
-    """And each test cell still opens with a sentence that says what is checked."""
-    notebook = nbformat.read(released / "release" / NEW_PAGE.assignment / f"{NEW_PAGE.notebook}.ipynb", 4)
-    text = "\n".join(cell.source for cell in notebook.cells)
-    assert not [word for word in ("SOLUTION", "HIDDEN", "at_first", "glueless8") if word in text]
-    assert "raise NotImplementedError" in cell_named(notebook, NEW_PAGE.answer).source
-    for name in TESTS:
-        assert cell_named(notebook, name).source.startswith("# Checked here (")
-    assert not [cell for cell in notebook.cells if cell.get("outputs")]
-
-
-def test_points_in_the_statement_are_those_that_can_be_had() -> None:
-    """The statement and the test cells tell the same numbers."""
-    notebook = nbformat.read(SOURCE, 4)
-    assert f"{sum(TESTS.values())} points" in notebook.cells[0].source
-    for name, most in TESTS.items():
-        cell = cell_named(notebook, name)
-        assert cell.metadata.nbgrader.points == most
-        assert f"({most} point" in cell.source.splitlines()[0]
+    marking = NEW_PAGE
