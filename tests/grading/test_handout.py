@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 
 from numakit.handout import student_version
+from tests.clone import ROOT
 
 
 def cells(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
@@ -23,3 +24,19 @@ def test_the_students_version_is_the_one_that_nbgrader_makes(released: Path) -> 
         if theirs.exists():
             ours = nbformat.reads(student_version(source.read_bytes()).decode(), 4)
             assert cells(ours) == cells(nbformat.read(theirs, 4)), source
+
+
+def test_each_exercise_tells_its_students_that_more_is_tried_than_it_shows() -> None:
+    """Before the first test: a cell whose tests are all hidden runs without a word, and would pass for passed."""
+    for source in sorted((ROOT / "exercises" / "source").rglob("*.ipynb")):
+        texts = [text for _, text in cells(nbformat.read(source, 4))]
+        first = next(place for place, text in enumerate(texts) if text.startswith("# Checked here"))
+        assert any("the others are tried when you have handed in" in text for text in texts[:first]), source
+
+
+def test_whoever_may_choose_a_seed_is_asked_for_one_of_their_own() -> None:
+    """So that neighbours look at other numbers."""
+    for source in sorted((ROOT / "exercises" / "source").rglob("*.ipynb")):
+        for _, text in cells(nbformat.read(source, 4)):
+            seeds = [line for line in text.splitlines() if line.startswith("random_seed = ")]
+            assert all("student number" in line for line in seeds), source
