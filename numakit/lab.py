@@ -15,6 +15,7 @@ from numakit.handout import student_version
 
 FIRST_PAGE = "notebooks/index.ipynb"
 PACKAGE = Path(__file__).resolve().parent
+GRADING = "grading"  #: the folder of whoever grades
 
 
 class LabError(Exception):
@@ -61,6 +62,8 @@ def copy_course(folder: Path, *, solutions: bool = False) -> Copied:
     copied = Copied([], [])
     if _is_the_course(folder, root):
         return copied
+    if solutions and not (folder / GRADING).exists():
+        (folder / GRADING).mkdir(mode=0o700, parents=True)  # no submission, and no neighbour, reads hidden tests there
     for place, content in _course_files(root, solutions):
         target = folder / place
         if not target.exists():
@@ -179,7 +182,7 @@ def _course_files(root: Path, solutions: bool) -> Iterator[tuple[Path, bytes]]:
         content = path.read_bytes()
         yield "exercises" / inside, student_version(content) if path.suffix == ".ipynb" else content
     for path, inside in _files_in(root / "exercises") if solutions else ():
-        yield "grading" / inside, path.read_bytes()
+        yield GRADING / inside, path.read_bytes()
 
 
 def _files_in(folder: Path) -> Iterator[tuple[Path, Path]]:

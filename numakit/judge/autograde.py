@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nbformat.notebooknode import NotebookNode
-from nbformat.v4 import new_output
+from nbformat.v4 import new_code_cell, new_output
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from nbgrader.utils import is_grade
@@ -47,16 +47,23 @@ class PutBack(NbGraderPreprocessor):  # type: ignore[misc]
     """
 
     def preprocess(self, nb: NotebookNode, resources: Mapping[str, Any]) -> Pair:
-        """Give each cell its place in the gradebook again, the last of several; a cell without one is a student's."""
+        """Give each cell its place in the gradebook again, the last of several; a cell without one is a student's.
+
+        Tests that were deleted come back at the end: nbgrader would wait for somebody to mark them by hand.
+        """
         told = resources["nbgrader"]
         with Gradebook(told["db_url"]) as gradebook:
             kept = gradebook.find_notebook(told["notebook"], told["assignment"])
             known = {cell.name: self.metadata_of(cell, kept) for cell in kept.source_cells}
+            sources = {cell.name: cell.source for cell in kept.source_cells}
         for cell in reversed(nb.cells):
             name = name_of(cell)
             cell.metadata.pop("nbgrader", None)
             if name is not None and name in known:
                 cell.metadata["nbgrader"] = NotebookNode(known.pop(name))
+        for name, place in known.items():
+            if place["grade"] and not place["solution"]:
+                nb.cells.append(new_code_cell(sources[name], metadata={"nbgrader": NotebookNode(place)}))
         return nb, resources
 
     @staticmethod

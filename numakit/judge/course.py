@@ -132,7 +132,7 @@ def row_of(nbgrader: NbGraderAPI, assignment: str, student: str, why: str) -> Ro
     missing = [name for name, earned in points.items() if earned is None]
     if why or missing:
         return Row(student, None, most, f"could not run: {why or ', '.join(missing)}", points)
-    return Row(student, sum(earned or 0 for earned in points.values()), most, JUDGED, points)
+    return Row(student, sum((earned or 0.0 for earned in points.values()), 0.0), most, JUDGED, points)
 
 
 def reason_in(result: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -225,6 +226,13 @@ def test_lab_hands_out_exercises_without_their_solutions(tmp_path: Path) -> None
     lab.copy_course(tmp_path / "lecturer", solutions=True)
     for path in (tmp_path / "lecturer" / "grading" / "source").rglob("*.ipynb"):
         assert "BEGIN SOLUTION" in path.read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders have no such modes here")
+def test_the_folder_in_which_one_grades_is_closed_to_others(tmp_path: Path) -> None:
+    """A submission that runs as another user finds no hidden tests there."""
+    lab.copy_course(tmp_path, solutions=True)
+    assert (tmp_path / "grading").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_solution_that_does_not_end_is_refused() -> None:
