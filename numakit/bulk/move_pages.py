@@ -288,8 +288,8 @@ class MoveQueue:
         """The queue of the ``entries`` that are to move, ``among`` all that are looked at together."""
         assert call.nodes is not None
         asked = first_that_names(m, call, among, entries) if m.kernel.first_match else entries
-        pages = call.found[entries].astype(np.int64) - 1
-        return cls(pages, rows_to_take_from(m, call.nodes[asked]), 0, entries, asked, among.start, call, [])
+        pages = call.found[regular(entries)] - np.int32(1)
+        return cls(pages, rows_to_take_from(m, call.nodes[regular(asked)]), 0, entries, asked, among.start, call, [])
 
     def new_page(self, at: int) -> tuple[NewPage, Any]:
         """new_page_node(), and what it finds for this page."""
@@ -309,7 +309,8 @@ class MoveQueue:
         """The status of each is the node that it asked for."""
         assert self.call.nodes is not None
         asked = self.asked[begin:end]
-        self.call.answers[asked] = self.call.nodes[asked]
+        where = regular(asked)
+        self.call.answers[where] = self.call.nodes[where]
         m.costs.scanned += int(asked.sum()) + (1 - self.first) * len(asked)
 
     def note_handed_over(self, at: int) -> None:

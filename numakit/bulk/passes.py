@@ -87,13 +87,13 @@ def first_pass(m: MachineState, frames: Frames, queue: Queue, course: Course) ->
     failed = 0
     for start in range(0, len(queue.pages), CHUNK):
         chunk = slice(start, start + CHUNK)
-        gathered = gather(m, frames, queue.pages[chunk], queue.held)
+        gathered = gather(m, frames, queue.pages[chunk].astype(np.int64), queue.held)
         ordinary = gathered.ordinary & (queue.rows[chunk] != NO_ROW)
         for first, last, at_once in runs(ordinary):
             begin, end = start + first, start + last
             if at_once and end - begin >= SHORTEST_RUN:
                 if last - first < len(ordinary):
-                    gathered = gather(m, frames, queue.pages[begin:end], queue.held)
+                    gathered = gather(m, frames, queue.pages[begin:end].astype(np.int64), queue.held)
                 moved = move(m, frames, gathered, queue.rows[begin:end], course, queue.held)
                 queue.note_moved(m, begin, begin + moved)
                 m.costs.attempts += moved
