@@ -19,7 +19,7 @@ from numakit.machine.numastat import HIT_LOCAL, HIT_OTHER
 from numakit.machine.state import NUMASTAT_COUNTERS, MachineState
 
 TICKS = 8  #: times that a page takes
-CHUNK = 1024 * 28  #: pages that are moved at once: what is known of them fits the processor's cache
+CHUNK = 1024 * 56  #: pages that are moved at once: what is known of them fits the processor's cache
 
 
 class Order(NamedTuple):

@@ -52,7 +52,7 @@ from numakit.syscalls.user_memory import Argument, UserArray
 from numakit.timeline.state import Memory
 from numakit.timeline.task import Steps
 
-BLOCK = 1 << 17  #: entries that are looked up at once
+BLOCK = 1 << 15  #: entries that are looked up at once
 
 HIGHEST = np.uint64(1 << 62)  #: addresses from here on lie in no area, and do not fit a signed integer
 
