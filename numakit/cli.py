@@ -151,7 +151,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="numakit-course")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to serve on, and no other.")
 @click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address.")
 @click.option("--copy-only", is_flag=True, help="Copy the course and end: where JupyterLab runs already, as on a hub.")
@@ -164,15 +164,17 @@ def main() -> None:
 )
 @click.option("--solutions", is_flag=True, help="For lecturers: also copy the exercises with solutions, to grading/.")
 def lab(
-    folder: Path, port: int | None, browser: bool, copy_only: bool, resets: tuple[str, ...], solutions: bool
+    folder: Path | None, port: int | None, browser: bool, copy_only: bool, resets: tuple[str, ...], solutions: bool
 ) -> None:
     """Open the course in JupyterLab.
 
-    The course is copied to FOLDER first (numakit-course, if none is named). Files that are there already
-    are never overwritten. In a clone of the repository, `numakit lab .` opens the course in place.
+    The course is copied to FOLDER first: if none is named, to the copy that you are in, or to numakit-course. Files
+    that are there already are never overwritten. In a clone of the repository, `numakit lab .` opens the course in
+    place.
     """
-    from numakit.lab import FIRST_PAGE, LabError, bring_back, copy_course, require_jupyterlab, serve
+    from numakit.lab import FIRST_PAGE, LabError, bring_back, copy_course, require_jupyterlab, serve, usual_folder
 
+    folder = folder or usual_folder(Path.cwd())
     to_serve = not (copy_only or resets)
     try:
         if to_serve:

@@ -14,6 +14,8 @@ from typing import NamedTuple, NoReturn
 from numakit.handout import student_version
 
 FIRST_PAGE = "notebooks/index.ipynb"
+A_STUDENTS_EXERCISE = "exercises/tour/bring-them-home.ipynb"  #: in a copy, and not in a clone
+NEW_FOLDER = "numakit-course"
 PACKAGE = Path(__file__).resolve().parent
 GRADING = "grading"  #: the folder of whoever grades
 
@@ -51,6 +53,17 @@ def course_root() -> Path:
         if (root / FIRST_PAGE).is_file():
             return root
     raise LabError(f"the course is missing: there is no {FIRST_PAGE} with the package in {PACKAGE}")
+
+
+def usual_folder(here: Path) -> Path:
+    """Where a reader's copy is, if no folder is named: the one that he is in, or numakit-course below.
+
+    A terminal of JupyterLab begins inside the copy, where a second one would be a surprise.
+    """
+    for folder in (here, *here.parents):
+        if (folder / FIRST_PAGE).is_file() and (folder / A_STUDENTS_EXERCISE).is_file():
+            return folder
+    return Path(NEW_FOLDER)
 
 
 def copy_course(folder: Path, *, solutions: bool = False) -> Copied:

@@ -90,6 +90,25 @@ def test_copy_only_starts_nothing_and_needs_no_jupyterlab(
     assert (tmp_path / "course" / TOUR).is_file()
 
 
+@pytest.mark.parametrize("below", ["", "notebooks", "exercises/tour"])
+def test_terminal_inside_the_copy_means_that_copy(
+    served: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    """JupyterLab's terminals begin there, and no course is copied into the course."""
+    lab.copy_course(tmp_path / "course")
+    (tmp_path / "course" / TOUR).write_text("mine")
+    monkeypatch.chdir(tmp_path / "course" / below)
+    assert run("lab", "--reset", "00-tour")[1].endswith(where(tmp_path / "course"))
+    assert (tmp_path / "course" / TOUR).read_bytes() == (ROOT / TOUR).read_bytes()
+    assert not list(tmp_path.rglob("numakit-course"))
+
+
+def test_clone_is_no_copy_to_which_exercises_could_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`numakit lab` in a clone makes a copy below it, as `make lab` does."""
+    monkeypatch.chdir(ROOT)
+    assert lab.usual_folder(Path.cwd()) == Path("numakit-course")
+
+
 @pytest.mark.parametrize(
     ("name", "place"),
     [
