@@ -19,13 +19,15 @@ from numakit.trace.policies import (
     homes_seen,
 )
 from numakit.trace.readers import TraceError, read_csv, read_perf_script
-from numakit.trace.replay import Epoch, EpochCount, OutOfMemory, Policy, Prices, Replayed, replay
+from numakit.trace.replay import Calls, Epoch, OutOfMemory, Policy, replay
+from numakit.trace.replayed import EpochCount, Prices, Replayed
 from numakit.trace.trace import Trace, TracedArea, interwoven, joined
 from numakit.trace.workloads import WORKLOADS, moving_phases, pointer_chase, stencil, streaming, zipf
 
 __all__ = [
     "POLICIES",
     "WORKLOADS",
+    "Calls",
     "Epoch",
     "EpochCount",
     "Hysteresis",

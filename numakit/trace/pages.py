@@ -66,3 +66,16 @@ class TracedPages:
             ptes[among] = np.asarray(m.arrays[self._tables[area]])[pages[among] - self._firsts[area]]
         rows = np.searchsorted(m.first_frame[1:-1], ptes >> PTE_PFN, side="right")
         return np.where(ptes & PTE_TYPE == PTE_PRESENT, rows, NOWHERE)
+
+    def stretches(self, pages: Integers) -> list[Integers]:
+        """Pages, each once, cut into stretches of neighbours in one area."""
+        numbers = distinct(pages)
+        cuts = np.flatnonzero((np.diff(numbers) != 1) | np.isin(numbers[1:], self._firsts)) + 1
+        return [stretch for stretch in np.split(numbers, cuts) if len(stretch)]
+
+    def block_of(self, page: int, size: int) -> range:
+        """The pages of an area that lie with ``page`` in the same aligned block of ``size`` pages."""
+        area = int(np.searchsorted(self._firsts, page, side="right")) - 1
+        ends = [*self._firsts[1:].tolist(), len(self)]
+        begin = page - (int(self.address[page]) >> PAGE_SHIFT) % size
+        return range(max(begin, int(self._firsts[area])), min(begin + size, ends[area]))

@@ -9,163 +9,31 @@ its first write counts where that write puts it, if both are of one epoch; in ep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from numakit.abi import MPOL_MF_MOVE
+from numakit.abi import EFAULT, MPOL_MF_MOVE, PROT_READ, PROT_WRITE
 from numakit.facade.machine import Machine
 from numakit.facade.process import Process
-from numakit.tables import html_table
 from numakit.trace.pages import NOWHERE, TracedPages
+from numakit.trace.replayed import EpochCount, Prices, Replayed
 from numakit.trace.trace import Flags, Integers, Trace
 
 UNTOUCHED, READ, WRITTEN = range(3)  #: what a page of a trace has been through
 
 
-@dataclass(frozen=True)
-class Prices:
-    """What things cost, in ns.
+class Calls:
+    """The calls that a policy can make during an epoch, with their price; what they came to is counted.
 
-    An access costs ``local`` times the distance over 10, or what ``latencies`` says for (node of the CPU, node of the
-    page). A call of move_pages() costs ``call``, ``page`` for each page that it was to move, ``look`` for each page
-    that it was asked about, and ``scan`` for each entry that new_page_node() looks at (which makes calls of many
-    pages quadratic in 2006). The defaults for calls are those of a quad-core Opteron of 2008 (message of Linux commit
-    e78bbfa82624: about 90 us and 10 us; 2.4 ns follows from its figures).
+    ``calls`` made, pages ``moved`` to another node, pages that ``stayed`` and were to move, ``ns`` for it all.
     """
 
-    local: float = 100.0
-    latencies: Mapping[tuple[int, int], float] | None = None
-    call: float = 90_000.0
-    page: float = 10_000.0
-    look: float = 500.0
-    scan: float = 2.4
-
-    def matrix(self, machine: Machine) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        """Nanoseconds of an access, by the rows of the nodes of CPU and page. Raises ValueError for a pair that is
-        missing in ``latencies``.
-        """
-        nodes = machine.node_ids
-        if self.latencies is None:
-            return np.array([[self.local * machine.topology.distance(i, j) / 10 for j in nodes] for i in nodes])
-        missing = [(i, j) for i in set(machine.cpu_nodes.values()) for j in nodes if (i, j) not in self.latencies]
-        if missing:
-            raise ValueError(f"latencies: {missing[0]} is missing (node of the CPU, node of the page)")
-        return np.array([[self.latencies.get((i, j), 0.0) for j in nodes] for i in nodes])
-
-
-class EpochCount(NamedTuple):
-    """What an epoch came to. ``local`` of its ``accesses`` were to the CPU's own node; ``moved`` pages changed their
-    node, ``stayed`` were to move and did not; times are in ns.
-    """
-
-    number: int
-    accesses: int
-    local: int
-    faults: int
-    calls: int
-    moved: int
-    stayed: int
-    access_ns: float
-    policy_ns: float
-
-
-@dataclass
-class Replayed:
-    """What a replay came to. ``accesses[i, j]``: how many went from CPUs of the i-th node to pages of the j-th, in the
-    order of ``nodes``.
-    """
-
-    policy: str
-    nodes: tuple[int, ...]
-    accesses: Integers
-    epochs: list[EpochCount] = field(default_factory=list)
-
-    @property
-    def locality(self) -> float:
-        """The share of accesses that went to the CPU's own node."""
-        return float(self.accesses.trace() / self.accesses.sum())
-
-    @property
-    def access_ns(self) -> float:
-        """What all accesses cost, in ns."""
-        return sum(epoch.access_ns for epoch in self.epochs)
-
-    @property
-    def policy_ns(self) -> float:
-        """What all calls of the policy cost, in ns."""
-        return sum(epoch.policy_ns for epoch in self.epochs)
-
-    @property
-    def total_ns(self) -> float:
-        """Accesses and calls together, in ns."""
-        return self.access_ns + self.policy_ns
-
-    @property
-    def faults(self) -> int:
-        """First touches, and first writes to what had only been read."""
-        return sum(epoch.faults for epoch in self.epochs)
-
-    @property
-    def calls(self) -> int:
-        """Calls that the policy made."""
-        return sum(epoch.calls for epoch in self.epochs)
-
-    @property
-    def moved(self) -> int:
-        """Pages that calls moved, each time counted."""
-        return sum(epoch.moved for epoch in self.epochs)
-
-    @property
-    def stayed(self) -> int:
-        """Pages that were to move and did not, each time counted."""
-        return sum(epoch.stayed for epoch in self.epochs)
-
-    def row(self) -> dict[str, str | float]:
-        """The sums as a row of a table."""
-        numbers = {"locality": self.locality, "access_ns": self.access_ns, "policy_ns": self.policy_ns}
-        counts = {"total_ns": self.total_ns, "faults": self.faults, "calls": self.calls, "moved": self.moved}
-        return {"policy": self.policy, **numbers, **counts, "stayed": self.stayed}
-
-    def __str__(self) -> str:
-        return (
-            f"{self.policy}: {self.locality:.1%} of {int(self.accesses.sum()):,} accesses local, {self.moved:,} pages "
-            f"moved by {self.calls:,} calls; {self.access_ns / 1e6:,.1f} ms for accesses, "
-            f"{self.policy_ns / 1e6:,.1f} ms for calls"
-        )
-
-    def _repr_html_(self) -> str:
-        rows = [
-            (f"CPUs of node {node}", *(f"{count:,}" for count in counts))
-            for node, counts in zip(self.nodes, self.accesses.tolist(), strict=True)
-            if sum(counts)
-        ]
-        return html_table(str(self), ("accesses", *(f"to node {node}" for node in self.nodes)), rows)
-
-
-class Epoch:
-    """What a policy sees when an epoch is over, and what it can do then.
-
-    ``page``, ``cpu_node``, ``home``, ``write``: for each access of the epoch the number of its page (0 to ``pages``
-    - 1 over the whole trace), the node of its CPU, the node on which the page lay, and whether it was a store.
-    """
-
-    def __init__(self, replay: _Replay, number: int, part: slice) -> None:
-        self._replay, self.number = replay, number
-        self.page, self.write = replay.pages.accessed(part), replay.trace.write[part]
-        self._cpu_row = replay.row_of_cpu[replay.trace.cpu[part]]
+    def __init__(self, replay: _Replay) -> None:
+        self._replay = replay
         self.calls = self.moved = self.stayed = 0
         self.ns = 0.0
-        self.faults = replay.fault_in(self.page, self._cpu_row, self.write)
-        self._home_row = replay.where[self.page]
-
-    def accesses(self) -> Integers:
-        """How many accesses went from CPUs of the i-th node to pages of the j-th."""
-        nodes = len(self.nodes)
-        pairs = np.bincount(self._cpu_row * nodes + self._home_row, minlength=nodes * nodes)
-        return pairs.reshape(nodes, nodes)
 
     @property
     def pages(self) -> int:
@@ -181,6 +49,100 @@ class Epoch:
     def machine(self) -> Machine:
         """The machine. What is changed on it directly has no price."""
         return self._replay.machine
+
+    def block_of(self, page: int, size: int) -> range:
+        """The pages of the aligned block of ``size`` pages in which a page lies, as far as they are of its area."""
+        return self._replay.pages.block_of(page, size)
+
+    def query(self, pages: Sequence[int] | Integers) -> list[int]:
+        """move_pages() without nodes: where pages are now (a negative errno: nowhere). It has its price."""
+        return self._move_pages(self._numbers(pages), None, MPOL_MF_MOVE)
+
+    def move(self, pages: Sequence[int] | Integers, nodes: Sequence[int] | Integers, flags: int = MPOL_MF_MOVE) -> int:
+        """move_pages(): move pages to nodes, a call for each process concerned. How many changed their node."""
+        replay, numbers, wanted = self._replay, self._numbers(pages), np.asarray(nodes, dtype=np.int64)
+        if len(numbers) != len(wanted):
+            raise ValueError(f"nodes: {len(wanted)} for {len(numbers)} pages; one for each is wanted")
+        before = replay.where[numbers]
+        self._move_pages(numbers, wanted, flags)
+        replay.look(numbers)
+        after = replay.where[numbers]
+        moved = int((before != after).sum())
+        self.moved += moved
+        self.stayed += int((replay.ids[after] != wanted).sum())
+        return moved
+
+    def protect(self, pages: Sequence[int] | Integers, handler: Handler) -> None:
+        """mprotect(PROT_NONE), a call for each stretch of pages: the next access to one of them is refused, with
+        SIGSEGV, and made again after ``handler`` has been called, which has to unprotect the page.
+        """
+        self._mprotect(self._numbers(pages), 0)
+        self._replay.handler = handler
+
+    def unprotect(self, pages: Sequence[int] | Integers) -> None:
+        """mprotect(PROT_READ | PROT_WRITE): pages can be accessed again."""
+        self._mprotect(self._numbers(pages), PROT_READ | PROT_WRITE)
+
+    def charge(self, ns: float) -> None:
+        """Add to the price of the policy what it does besides its calls: sampling, signals that it provokes."""
+        self.ns += ns
+
+    def _numbers(self, pages: Sequence[int] | Integers) -> Integers:
+        numbers = np.asarray(pages, dtype=np.int64)
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < self.pages):
+            raise ValueError(f"pages: numbers from 0 to {self.pages - 1} are wanted")
+        return numbers
+
+    def _move_pages(self, pages: Integers, nodes: Integers | None, flags: int) -> list[int]:
+        """Make the calls, one for each process that has some of the pages; the answers in the order of the pages."""
+        replay, prices = self._replay, self._replay.prices
+        answers = np.full(len(pages), NOWHERE, dtype=np.int64)
+        owners = replay.pages.owner[pages]
+        for owner in np.unique(owners):
+            places = np.flatnonzero(owners == owner)
+            process = replay.pages.processes[owner]
+            addresses = replay.pages.address[pages[places]].tolist()
+            wanted = None if nodes is None else nodes[places].tolist()
+            result = process.move_pages(0, addresses, wanted, flags)
+            self.calls += 1
+            self.ns += prices.call + len(addresses) * (prices.look if wanted is None else prices.page)
+            self.ns += prices.scan * result.costs.scanned
+            if result.status:
+                answers[places] = [NOWHERE if value is None else value for value in result.status]
+        return [int(answer) for answer in answers]
+
+    def _mprotect(self, pages: Integers, prot: int) -> None:
+        """Make the calls. A page that was written to loses the bit in its PTE, so that its next write faults."""
+        replay = self._replay
+        for stretch in replay.pages.stretches(pages):
+            process = replay.pages.processes[replay.pages.owner[stretch[0]]]
+            process.mprotect(replay.pages.address[stretch].tolist(), prot)
+            self.calls += 1
+            self.ns += replay.prices.protect
+        replay.refused[pages] = not prot
+        if not prot:
+            replay.touched[pages] = np.minimum(replay.touched[pages], READ)
+
+
+class Epoch(Calls):
+    """What a policy sees when an epoch is over, and what it can do then.
+
+    ``page``, ``cpu_node``, ``home``, ``write``: for each access of the epoch the number of its page (0 to ``pages``
+    - 1 over the whole trace), the node of its CPU, the node on which the page lay, and whether it was a store.
+    """
+
+    def __init__(self, replay: _Replay, number: int, part: slice) -> None:
+        super().__init__(replay)
+        self.number, self.page, self.write = number, replay.pages.accessed(part), replay.trace.write[part]
+        self._cpu_row = replay.row_of_cpu[replay.trace.cpu[part]]
+        self.faults = replay.fault_in(self, self.page, self._cpu_row, self.write)
+        self._home_row = replay.where[self.page]
+
+    def accesses(self) -> Integers:
+        """How many accesses went from CPUs of the i-th node to pages of the j-th."""
+        nodes = len(self.nodes)
+        pairs = np.bincount(self._cpu_row * nodes + self._home_row, minlength=nodes * nodes)
+        return pairs.reshape(nodes, nodes)
 
     @property
     def cpu_node(self) -> Integers:
@@ -198,50 +160,9 @@ class Epoch:
         off_node: Flags = self._cpu_row != self._home_row
         return off_node
 
-    def query(self, pages: Sequence[int] | Integers) -> list[int]:
-        """move_pages() without nodes: where pages are now (a negative errno: nowhere). It has its price."""
-        return self._call(pages, None, MPOL_MF_MOVE)
 
-    def move(self, pages: Sequence[int] | Integers, nodes: Sequence[int] | Integers, flags: int = MPOL_MF_MOVE) -> int:
-        """move_pages(): move pages to nodes, a call for each process concerned. How many changed their node."""
-        replay, pages = self._replay, np.asarray(pages, dtype=np.int64)
-        wanted = np.asarray(nodes, dtype=np.int64)
-        if len(pages) != len(wanted):
-            raise ValueError(f"nodes: {len(wanted)} for {len(pages)} pages; one for each is wanted")
-        before = replay.where[pages].copy()
-        self._call(pages, wanted, flags)
-        replay.look(pages)
-        after = replay.where[pages]
-        moved = int((before != after).sum())
-        self.moved += moved
-        self.stayed += int((replay.ids[after] != wanted).sum())
-        return moved
-
-    def charge(self, ns: float) -> None:
-        """Add to the price of the policy what it does besides its calls: sampling, faults that it provokes."""
-        self.ns += ns
-
-    def _call(self, pages: Sequence[int] | Integers, nodes: Integers | None, flags: int) -> list[int]:
-        """Make the calls, one for each process that has some of the pages; the answers in the order of the pages."""
-        replay, prices = self._replay, self._replay.prices
-        numbers = np.asarray(pages, dtype=np.int64)
-        if numbers.size and not (numbers.min() >= 0 and numbers.max() < self.pages):
-            raise ValueError(f"pages: numbers from 0 to {self.pages - 1} are wanted")
-        answers = np.full(len(numbers), NOWHERE, dtype=np.int64)
-        owners = replay.pages.owner[numbers]
-        for owner in np.unique(owners):
-            places = np.flatnonzero(owners == owner)
-            process = replay.pages.processes[owner]
-            addresses = replay.pages.address[numbers[places]].tolist()
-            wanted = None if nodes is None else nodes[places].tolist()
-            result = process.move_pages(0, addresses, wanted, flags)
-            self.calls += 1
-            self.ns += prices.call + len(addresses) * (prices.look if wanted is None else prices.page)
-            self.ns += prices.scan * result.costs.scanned
-            if result.status:
-                answers[places] = [NOWHERE if value is None else value for value in result.status]
-        return [int(answer) for answer in answers]
-
+#: What is done about a refused access, as a handler of SIGSEGV does it: (calls, page, node of the CPU).
+Handler: TypeAlias = "Callable[[Calls, int, int], None]"
 
 #: What a policy does after each epoch.
 Decision: TypeAlias = "Callable[[Epoch], None]"
@@ -305,6 +226,8 @@ class _Replay:
         self.pages = TracedPages(machine, trace)
         self.where = np.full(len(self.pages), NOWHERE, dtype=np.int64)  #: the row of each page's node
         self.touched = np.full(len(self.pages), UNTOUCHED, dtype=np.int8)
+        self.refused = np.zeros(len(self.pages), dtype=np.bool_)  #: those that a policy has protected
+        self.handler: Handler | None = None
         self.done = Replayed(name_of(policy), machine.node_ids, np.zeros((len(self.ns), len(self.ns)), dtype=np.int64))
         self.decide = policy.begin(dict(zip(self.pages.pids, self.pages.processes, strict=True))) if policy else None
 
@@ -321,37 +244,59 @@ class _Replay:
             done.epochs.append(EpochCount(number, *counts, float((accesses * self.ns).sum()), epoch.ns))
         return done
 
-    def fault_in(self, page: Integers, cpu_row: Integers, write: Flags) -> int:
-        """Make the faults of an epoch: the first access to a page, and the first write to what had only been read.
-        How many.
+    def fault_in(self, calls: Calls, page: Integers, cpu_row: Integers, write: Flags) -> int:
+        """Make those accesses of an epoch that fault: the first access to a page, the first write to what had only
+        been read, and what is refused. How many the kernel served.
         """
         faulting = np.flatnonzero(self.touched[page] < write + READ)
-        if not len(faulting):
-            return 0
-        first, first_write = first_of_each(page, faulting), first_of_each(page, faulting[write[faulting]])
-        places = np.union1d(first, first_write)
-        self._touch(page[places], cpu_row[places], write[places])
-        return len(places)
+        places = np.union1d(first_of_each(page, faulting), first_of_each(page, faulting[write[faulting]]))
+        served = len(places)
+        if self.refused.any():
+            places = np.union1d(places, first_of_each(page, np.flatnonzero(self.refused[page])))
+            self._access_in_turn(calls, page[places], cpu_row[places], write[places])
+        elif served:
+            self._access(page[places], cpu_row[places], write[places])
+        self.touched[page[places]] = np.maximum(self.touched[page[places]], READ)
+        self.touched[page[places[write[places]]]] = WRITTEN
+        self.look(page[places])
+        return served
 
-    def _touch(self, pages: Integers, rows: Integers, write: Flags) -> None:
-        """Touch pages as the trace does; accesses after each other that are alike are made by one call."""
+    def _access(self, pages: Integers, rows: Integers, write: Flags) -> None:
+        """Access pages as the trace does; accesses after each other that are alike are made by one call."""
         kind = np.stack((write, self.pages.owner[pages], rows))
         if not self._order_matters(len(pages)):
             order = np.lexsort(kind[::-1])
-            pages, write, kind = pages[order], write[order], kind[:, order]
+            pages, kind = pages[order], kind[:, order]
         cuts = [0, *(np.flatnonzero((np.diff(kind) != 0).any(axis=0)) + 1).tolist(), len(pages)]
-        addresses = self.pages.address[pages].tolist()
         for (low, high), (writes, owner, row) in zip(pairwise(cuts), kind[:, cuts[:-1]].T.tolist(), strict=True):
-            process = self.pages.processes[owner]
-            process.run_on(self.machine.node_ids[row])
-            answer = process.write(addresses[low:high]) if writes else min(process.read(addresses[low:high]))
-            if answer < 0:
-                at = f"a page of pid {self.pages.pids[owner]} on CPUs of node {self.machine.node_ids[row]}"
-                message = f"trace: {at} cannot be touched, errno {-answer}: the machine is too small"
-                raise OutOfMemory(message, self.done)
-        self.touched[pages] = READ
-        self.touched[pages[write]] = WRITTEN
-        self.look(pages)
+            self._made(owner, row, self.pages.address[pages[low:high]].tolist(), bool(writes))
+
+    def _access_in_turn(self, calls: Calls, pages: Integers, rows: Integers, write: Flags) -> None:
+        """The same where pages are protected: what the handler of a refused access does decides about the next."""
+        for page, row, writes in zip(pages.tolist(), rows.tolist(), write.tolist(), strict=True):
+            owner, address = int(self.pages.owner[page]), [int(self.pages.address[page])]
+            if self.refused[page]:
+                answer = self._answer(owner, row, address, writes)
+                assert answer == -EFAULT, f"an access to page {page}, which is protected, gets {answer}"
+                assert self.handler is not None
+                self.handler(calls, page, self.machine.node_ids[row])
+                if self.refused[page]:
+                    raise ValueError(f"policy: its handler leaves page {page} protected, which is to be accessed")
+            self._made(owner, row, address, writes)
+
+    def _made(self, owner: int, row: int, addresses: list[int], write: bool) -> None:
+        """Access pages. Raises OutOfMemory."""
+        answer = self._answer(owner, row, addresses, write)
+        if answer < 0:
+            at = f"a page of pid {self.pages.pids[owner]} on CPUs of node {self.machine.node_ids[row]}"
+            message = f"trace: {at} cannot be touched, errno {-answer}: the machine is too small"
+            raise OutOfMemory(message, self.done)
+
+    def _answer(self, owner: int, row: int, addresses: list[int], write: bool) -> int:
+        """Let a process access pages from a CPU of a node. 0 or more, or a negative errno."""
+        process = self.pages.processes[owner]
+        process.run_on(self.machine.node_ids[row])
+        return process.write(addresses) if write else min(process.read(addresses))
 
     def _order_matters(self, pages: int) -> bool:
         """Whether where so many pages go depends on which node's CPUs touch theirs first: it does where a node may

@@ -11,7 +11,9 @@ from typing import Any, cast
 import numpy as np
 
 from numakit import MPOL_MF_MOVE, PAGE_SIZE, Machine, Process
-from numakit.trace import Epoch, EpochCount, Policy, Prices, Trace
+from numakit.abi import EFAULT, PROT_READ, PROT_WRITE
+from numakit.trace import Calls, Epoch, EpochCount, Policy, Prices, Trace
+from numakit.trace.replay import Handler
 
 MOST_PAGES_APART = 512
 
@@ -30,12 +32,20 @@ class SlowEpoch:
 
     def access(self, pid: int, cpu: int, address: int, write: bool) -> None:
         """Make an access: run there, fault if need be."""
-        process, node = self.replay.processes[pid], self.machine.cpu_nodes[cpu]
+        replay, process, node = self.replay, self.replay.processes[pid], self.machine.cpu_nodes[cpu]
         process.run_on(node)
         before = process.pte(address)
         self.faults += before.kind == "none" or (write and not before.writable)
-        assert (process.write(address) if write else min(0, process.read(address))) == 0
+        page = replay.places.index((pid, address // PAGE_SIZE * PAGE_SIZE))
+        if self._answer(process, address, write) == -EFAULT:
+            assert replay.handler is not None
+            replay.handler(cast("Calls", self), page, node)
+            process.run_on(node)
+        assert self._answer(process, address, write) == 0
         self.made.append((pid, address // PAGE_SIZE * PAGE_SIZE, node, write))
+
+    def _answer(self, process: Process, address: int, write: bool) -> int:
+        return process.write(address) if write else min(0, process.read(address))
 
     def look(self) -> None:
         """The faults of the epoch are made: see where each access goes, and what it costs."""
@@ -64,6 +74,33 @@ class SlowEpoch:
     def charge(self, ns: float) -> None:
         """Something besides calls."""
         self.ns += ns
+
+    def block_of(self, page: int, size: int) -> list[int]:
+        """The pages of the same area and aligned block."""
+        pid, address = self.replay.places[page]
+        (area,) = [area for area in self.replay.areas if area[0] == pid and area[1] <= address // PAGE_SIZE <= area[2]]
+        block = address // PAGE_SIZE // size
+        numbers = [number for number in range(area[1], area[2] + 1) if number // size == block]
+        return [self.replay.places.index((pid, number * PAGE_SIZE)) for number in numbers]
+
+    def protect(self, pages: Sequence[int], handler: Handler) -> None:
+        """mprotect(PROT_NONE)."""
+        self.replay.handler = handler
+        self._mprotect(pages, 0)
+
+    def unprotect(self, pages: Sequence[int]) -> None:
+        """mprotect(PROT_READ | PROT_WRITE)."""
+        self._mprotect(pages, PROT_READ | PROT_WRITE)
+
+    def _mprotect(self, pages: Sequence[int], prot: int) -> None:
+        chosen = {self.replay.places[page] for page in pages}
+        for pid, first, last in self.replay.areas:
+            there = [page for page in range(first, last + 1) if (pid, page * PAGE_SIZE) in chosen]
+            for one, other in stretches(there, apart=1) if there else []:
+                addresses = [page * PAGE_SIZE for page in range(one, other + 1)]
+                assert self.replay.processes[pid].mprotect(addresses, prot) == 0
+                self.calls += 1
+                self.ns += self.replay.prices.protect
 
     def query(self, pages: Sequence[int]) -> list[int]:
         """move_pages() without nodes."""
@@ -110,10 +147,14 @@ class SlowReplay:
         )
         self.processes: dict[int, Process] = {}
         self.places: list[tuple[int, int]] = []  #: (pid, address) of each page
+        self.areas: list[tuple[int, int, int]] = []  #: (pid, first page, last page)
+        self.handler: Handler | None = None
         for pid in sorted({access[0] for access in accesses}):
             self.processes[pid] = machine.spawn(f"slow {pid}")
-            for first, last in stretches(sorted({access[2] // PAGE_SIZE for access in accesses if access[0] == pid})):
+            pages = sorted({access[2] // PAGE_SIZE for access in accesses if access[0] == pid})
+            for first, last in stretches(pages, MOST_PAGES_APART):
                 self.processes[pid].mmap(last - first + 1, address=first * PAGE_SIZE)
+                self.areas.append((pid, first, last))
                 self.places += [(pid, page * PAGE_SIZE) for page in range(first, last + 1)]
         decide = policy.begin(self.processes)
         for number, begins in enumerate(range(0, len(accesses), epoch)):
@@ -136,11 +177,11 @@ class SlowReplay:
         return self.prices.local * self.machine.topology.distance(node, home) / 10
 
 
-def stretches(pages: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last page of each stretch without a long gap."""
+def stretches(pages: Sequence[int], apart: int) -> list[tuple[int, int]]:
+    """First and last page of each stretch in which neighbours are at most so far apart."""
     found = [(pages[0], pages[0])]
     for page in pages[1:]:
-        if page - found[-1][1] > MOST_PAGES_APART:
+        if page - found[-1][1] > apart:
             found.append((page, page))
         found[-1] = (found[-1][0], page)
     return found

@@ -12,6 +12,7 @@ from numakit.kernels import KERNELS
 from numakit.trace import (
     POLICIES,
     Epoch,
+    NextTouch,
     OutOfMemory,
     Policy,
     Prices,
@@ -166,6 +167,34 @@ def test_tiering_sends_cold_pages_down_and_hot_ones_up(make_machine: MachineMake
     replayed = replay(machine, trace_of(*whole), Tiering(slow=2, hot=4, cold=2), epoch=50)
     assert [epoch.moved for epoch in replayed.epochs] == [0, 0, 5, 0, 5, 5]
     assert machine.processes[0].vmas[0].nodes == [0] * 5 + [2] * 5
+
+
+def test_next_touch_moves_a_block_with_the_access_that_was_refused(machine: Machine) -> None:
+    """CPU 0 has written pages 0 to 5 when all are marked; then CPU 2 reads page 1 and CPU 1 page 4. START is aligned,
+    so that a block of four pages is 0 to 3: it goes to node 1. What is charged are four calls of mprotect(), two of
+    move_pages() for 4 and 2 pages, and two signals.
+    """
+    accesses = [(0, page, True) for page in range(6)] + [(2, 1, False), (1, 4, False), (2, 0, True), (0, 5, True)]
+    prices = Prices(call=1000, page=10, scan=0, protect=1)
+    replayed = replay(machine, trace_of(*accesses), NextTouch(every=1, block=4, fault=100), epoch=6, prices=prices)
+    assert [node for vma in machine.processes[0].vmas for node in vma.nodes] == [1, 1, 1, 1, 0, 0]
+    assert [epoch.local for epoch in replayed.epochs] == [6, 4]
+    assert [epoch.moved for epoch in replayed.epochs] == [0, 4]
+    assert replayed.policy_ns == 1 + (2 * 1 + 2 * 1000 + 6 * 10 + 2 * 100) + 1
+    assert replayed.calls == 1 + 4 + 1
+
+
+def test_a_handler_that_leaves_its_page_protected_is_told(machine: Machine) -> None:
+    """The access could never be made."""
+
+    class Forgetful(Told):
+        def begin(self, processes: Mapping[int, Process]) -> Decision:
+            return lambda epoch: epoch.protect([0], lambda calls, page, node: None)
+
+    with pytest.raises(ValueError, match="policy: its handler leaves page 0 protected"):
+        replay(machine, trace_of((0, 0, True), (0, 0, True)), Forgetful([], []), epoch=1)
+    with pytest.raises(ValueError, match="pages: numbers from 0 to 0 are wanted"):
+        replay(machine, trace_of((0, 0, True)), Told([1], [1]), epoch=1)
 
 
 def test_several_processes_have_their_own_memory(machine: Machine) -> None:

@@ -21,8 +21,8 @@ POLICIES: list[Policy] = [
     Profiler(threshold=3),
     Hysteresis(threshold=1, factor=1.0, rest=0),
     Hysteresis(one_in=2, threshold=2),
-    NextTouch(every=1),
-    NextTouch(every=3),
+    NextTouch(every=1, block=1),
+    NextTouch(every=3, block=4),
     Tiering(slow=SLOW_NODE, hot=2, cold=1),
 ]
 LATENCIES = {(i, j): 80.0 + 10 * i + 25 * (i != j) for i in (0, 2) for j in (0, 2, SLOW_NODE)}
