@@ -137,5 +137,6 @@ def _where(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     if Path(last.filename).is_relative_to(Path(__file__).parents[1]):
         return ""
-    file = "a cell" if "ipykernel_" in last.filename else Path(last.filename).name
+    in_a_cell = "ipykernel_" in last.filename or last.filename.startswith("<")
+    file = "a cell" if in_a_cell else Path(last.filename).name
     return f" ({file}, line {last.lineno})"

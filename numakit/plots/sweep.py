@@ -109,8 +109,9 @@ def describe_sweep(
     """What `draw_sweep` draws as a table: a row for each line, the means of its points."""
     points = spreads(frame, x, y, lines, baseline)
     names = list(dict.fromkeys(frame[x]))
+    whole = baseline is None and frame[y].dtype.kind == "i"
     head = [f"{_label(y, baseline)}; {x}:", *map(str, names)]
-    rows = [[str(line), *(_number(its[name].mean) if name in its else "" for name in names)]
+    rows = [[str(line), *(_number(its[name].mean, whole) if name in its else "" for name in names)]
             for line, its in points.items()]  # fmt: skip
     return _aligned([head, *rows])
 
@@ -219,8 +220,8 @@ def _value(baseline: object) -> object:
     return baseline[1] if isinstance(baseline, tuple) else baseline
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
+def _number(value: float, whole: bool) -> str:
+    return f"{value:,.0f}" if whole or abs(value) >= 10 else f"{value:.2f}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
