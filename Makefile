@@ -8,13 +8,17 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 LAB    :=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check test test-long fuzz oracle bench notebooks pictures format clean
+.PHONY: help lab release check test test-long fuzz oracle bench notebooks pictures format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 lab: $(VENV)/.lab ## open a copy of the course in JupyterLab (LAB="--no-browser --port 8888": options of numakit lab)
 	$(BIN)/numakit lab $(LAB) numakit-course
+
+release: $(VENV)/.test ## for lecturers: the students' versions of all exercises, by nbgrader, in teaching/grading/release
+	$(BIN)/numakit lab --copy-only --solutions teaching
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/numakit release --folder teaching/grading
 
 check: $(VENV)/.test ## the part of the tests for daily work, under two minutes
 	$(BIN)/python tools/run_parts.py --daily

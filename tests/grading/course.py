@@ -53,8 +53,13 @@ def nbgrader(course: Path, *arguments: str, seconds: int = SECONDS) -> str:
     return run.stdout + run.stderr
 
 
-def command(course: Path, program: str, *arguments: str, seconds: int = SECONDS) -> subprocess.CompletedProcess[str]:
-    """Run a program of this Python in the course folder, as a lecturer would.
+def command(course: Path, name: str, *arguments: str, seconds: int = SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run a command of this Python in the course folder."""
+    return program(course, [sys.executable, "-m", name, *arguments], seconds=seconds)
+
+
+def program(course: Path, words: list[str], seconds: int = SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run a program in the course folder, as a lecturer would.
 
     nbgrader itself starts `alembic` by name, so the folder of this Python's commands comes first.
     """
@@ -62,9 +67,14 @@ def command(course: Path, program: str, *arguments: str, seconds: int = SECONDS)
     beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     private |= {"PATH": beside, "IPYTHONDIR": str(course / ".ipython"), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-m", program, *arguments], cwd=course, env={**os.environ, **private}, timeout=seconds,
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        words,
+        cwd=course,
+        env={**os.environ, **private},
+        timeout=seconds,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
 
 def hand_in(course: Path, student: str, edit: Edit | None = None, exercise: Exercise = TOUR) -> None:
