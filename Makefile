@@ -42,6 +42,8 @@ bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python -m benchmarks.browser --write
 	$(BIN)/python -m benchmarks.widgets --write
 	$(BIN)/python -m benchmarks.experiments --write
+	$(PIP) libcachesim
+	$(BIN)/python -m benchmarks.trace --write
 
 pictures: $(VENV)/.test ## draw the pictures of the documentation
 	$(BIN)/python -m tools.pictures
