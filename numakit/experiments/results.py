@@ -44,6 +44,7 @@ class ResultsFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
@@ -51,12 +52,15 @@ class ResultsFile:
         os.ftruncate(self.file, sum(map(len, _whole_lines(path))))
 
     def append(self, trial: Trial, row: Row) -> None:
-        """Add the line of a trial, and see that it is on the disc."""
+        """Add the line of a trial, and see that it is on the disc. Raises ResultsError where that fails."""
         names = dict(zip(KEYS, trial.key, strict=True))
         line = json.dumps({**names, **row, "settings": trial.settings}).encode() + b"\n"
-        while line:
-            line = line[os.write(self.file, line) :]
-        os.fsync(self.file)
+        try:
+            while line:
+                line = line[os.write(self.file, line) :]
+            os.fsync(self.file)
+        except OSError as error:
+            raise ResultsError(f"{self.path}: {error.strerror}; the lines before are kept") from None
 
     def close(self) -> None:
         """Nothing more will be added."""

@@ -120,7 +120,7 @@ def played(trial: bytes) -> Outcome:
     """Unpack a trial and play it. An exception comes back as words, the same from every kind of worker."""
     try:
         return Outcome(pickle.loads(trial).play())
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a policy that exits ends its trial, and not the sweep
         return Outcome(None, f"{type(error).__name__}: {error}{_where(error)}", traceback.format_exc())
 
 
@@ -132,7 +132,7 @@ def described(value: object) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The line that raised it, unless it is one of ours, which says enough by its message."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     if Path(last.filename).is_relative_to(Path(__file__).parents[1]):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,40 @@ def test_a_policy_that_raises_is_named_with_its_line_and_the_others_are_played(
     assert failed.frame["policy"].tolist() == ["stay", "stay"]
     mended = small_sweep(policies={"stay": Stay(), "bad": Acts(nothing)}, random_seeds=[0])
     assert_frame_equal(mended.run(path, progress=False).drop(index=[1, 3]), failed.frame, check_exact=True)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
+def test_a_policy_that_exits_ends_its_trial_only(executor: Callable[[], Executor | None]) -> None:
+    """sys.exit() in a policy would end the notebook otherwise."""
+    failed = failure_of(small_sweep(policies={"exits": Acts(sys.exit), "stay": Stay()}), None, executor())
+    assert {failure.error.split(":")[0] for failure in failed.failures} == {"SystemExit"}
+    assert failed.frame["policy"].tolist() == ["stay"] * 6
+
+
+class ForgetsOne(ThreadPoolExecutor):
+    """As a cluster that gives up a task whose workers died one after the other."""
+
+    submitted = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Every fifth future fails by itself."""
+        self.submitted += 1
+        if self.submitted % 5:
+            return super().submit(fn, *args, **kwargs)
+        future: Future[Any] = Future()
+        future.set_exception(RuntimeError("tried on 4 workers"))
+        return future
+
+
+def test_what_a_cluster_says_of_a_lost_worker_is_told_with_the_trial(tmp_path: Path) -> None:
+    """Others are played; the next run plays what is missing."""
+    sweep = small_sweep()
+    with ForgetsOne(2) as executor:
+        failed = failure_of(sweep, tmp_path / "results.jsonl", executor)
+    assert [failure.number for failure in failed.failures] == [4, 9]
+    told = "random_seed=1): its worker was lost: RuntimeError: tried on 4 workers (1 more failed"
+    assert told in str(failed)
+    assert len(sweep.run(tmp_path / "results.jsonl", progress=False)) == 12
 
 
 def test_a_trace_with_a_broken_line_is_named_with_file_and_line(tmp_path: Path) -> None:

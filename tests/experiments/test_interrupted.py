@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,8 +46,13 @@ small_sweep().run(path, executor, progress=False)
 def killed_run(path: Path, dies_at: int, half_a_line: int, workers: int) -> None:
     """Let a child begin the sweep and die."""
     command = [sys.executable, "-c", CHILD, str(path), str(dies_at), str(half_a_line), str(workers)]
-    child = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, timeout=60)
-    assert child.returncode == 9
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as child:
+        try:
+            assert child.wait(timeout=60) == 9
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # a pool's workers outlive its owner
 
 
 def counted(sweep: Sweep, path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -135,6 +143,26 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         small_sweep().run(tmp_path / "missing" / "results.jsonl", progress=False)
     with pytest.raises(ResultsError, match=r"Is a directory|Permission denied"):
         ResultsFile(tmp_path)
+
+
+def test_a_full_disc_is_named_and_the_lines_before_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fourth line does not fit; with room again the sweep goes on."""
+    path, write, written = tmp_path / "results.jsonl", os.write, []
+
+    def full(file: int, line: bytes) -> int:
+        written.append(line)
+        if len(written) < 4:
+            return write(file, line)
+        if len(written) == 4:
+            return write(file, line[:20])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(ResultsError, match=r"results.jsonl: No space left on device; the lines before are kept"):
+            small_sweep().run(path, progress=False)
+    assert len(small_sweep().frame(path)) == 3
+    assert len(counted(small_sweep(), path, monkeypatch)) == 9
 
 
 def test_lines_say_what_their_names_stand_for(tmp_path: Path) -> None:

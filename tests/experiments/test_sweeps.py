@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from numakit import Machine, Topology
 from numakit.experiments import Generated, Sweep
 from numakit.trace import Prices, Profiler, moving_phases, replay
+from tests.clone import ROOT
 from tests.experiments.sweeps import small_sweep
 
 
@@ -108,6 +112,20 @@ def test_generated_workload_has_a_thread_on_each_node_with_cpus_and_names_unknow
     assert trace.cpus == tuple(topology.cpus(node)[0] for node in topology.nodes if topology.cpus(node))
     with pytest.raises(ValueError, match="name='stream': workloads are streaming, stencil"):
         Generated("stream")
+
+
+@pytest.mark.slow
+def test_progress_bar_is_a_widget_in_a_notebook() -> None:
+    """As JupyterLab would show it, from a kernel of its own."""
+    source = "from tests.experiments.sweeps import small_sweep\nlen(small_sweep().run())"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    client = NotebookClient(notebook, timeout=60, kernel_name="python3")
+    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
+    bar, number = [output["data"] for output in notebook.cells[0].outputs if "data" in output]
+    assert "application/vnd.jupyter.widget-view+json" in bar
+    assert number["text/plain"] == "12"
+    progress = [w for w in client.widget_state.values() if w["_model_name"] == "FloatProgressModel"]
+    assert [(widget["value"], widget["max"]) for widget in progress] == [(12, 12)]
 
 
 def test_progress_bar_counts_the_trials_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
