@@ -18,7 +18,7 @@ lab: $(VENV)/.lab ## open a copy of the course in JupyterLab (LAB="--no-browser 
 
 release: $(VENV)/.test ## for lecturers: the students' versions of all exercises, by nbgrader, in teaching/grading/release
 	$(BIN)/numakit lab --copy-only --solutions teaching
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/numakit release --folder teaching/grading
+	$(BIN)/numakit release --folder teaching/grading
 
 check: $(VENV)/.test ## the part of the tests for daily work, under two minutes
 	$(BIN)/python tools/run_parts.py --daily
@@ -44,6 +44,7 @@ bench: $(VENV)/.test ## measure again what docs/benchmarks.md tells
 	$(BIN)/python -m benchmarks.experiments --write
 	$(PIP) libcachesim
 	$(BIN)/python -m benchmarks.trace --write
+	$(BIN)/python -m benchmarks.grading tour diagnosis --write
 
 pictures: $(VENV)/.test ## draw the pictures of the documentation
 	$(BIN)/python -m tools.pictures

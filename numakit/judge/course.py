@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
@@ -49,22 +50,26 @@ def opened(folder: Path) -> Iterator[NbGraderAPI]:
     """nbgrader on a course's folder, in which one works meanwhile. Raises CourseError for a folder that is none."""
     if not (folder / SETTINGS).is_file():
         raise CourseError(f"{folder}: no {SETTINGS} here, so this is no course's folder (numakit lab --solutions)")
-    before = Path.cwd()
-    os.chdir(folder)
+    before, path, root = Path.cwd(), os.environ.get("PATH", os.defpath), folder.resolve()
+    os.chdir(root)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])  # nbgrader calls alembic by name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nbgrader's, about its own database
             settings: Config = PyFileConfigLoader(SETTINGS, path=".").load_config()
-            settings.CourseDirectory.root = str(folder.resolve())
+            settings.CourseDirectory.root = str(root)
             yield NbGraderAPI(config=settings)
     finally:
         os.chdir(before)
+        os.environ["PATH"] = path
 
 
 def release(folder: Path, assignments: Iterable[str] = ()) -> list[str]:
     """Make the students' versions, of all assignments if none is named: which were made. Raises CourseError."""
     with opened(folder) as nbgrader:
         names = list(assignments) or sorted(nbgrader.get_source_assignments())
+        if not names:
+            raise CourseError(f"{folder}: there is no assignment in source/")
         for name in names:
             made = nbgrader.generate_assignment(name)
             if not made["success"]:

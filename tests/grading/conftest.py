@@ -15,7 +15,7 @@ from tests.grading.course import command, copy_course
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A course folder with the students' versions, as nbgrader makes them: all in one process, by `numakit release`."""
     course = copy_course(tmp_path_factory.mktemp("released") / "course")
-    run = command(course, "numakit", "release")
+    run = command(course.parent, "numakit", "release", "--folder", course.name)
     assert run.returncode == 0, run.stdout + run.stderr
     return course
 
