@@ -80,8 +80,8 @@ def a_user() -> Iterator[int]:
             continue
         try:
             yield uid
-            end_all_of(uid)
         finally:
+            end_all_of(uid)
             os.close(lock)  # and it is free again, as it would be if this process ended
         return
     raise OSError("all users for submissions are taken")

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from numakit.judge.confine import Limits, best_kind
+from numakit import Machine, Topology
+from numakit.judge.confine import Limits, a_user, best_kind
 from numakit.judge.exercise import Case, Original, case_of
+from numakit.judge.exposed import JudgesDoor
 from numakit.judge.grader import Judged, judge, judge_class
 
 SECRET = 20061117  #: stands in the hidden test, and nowhere else
@@ -332,6 +334,42 @@ def test_a_course_that_others_can_read_is_no_course_to_grade_in() -> None:
     assert points(judged) == [None, None, None]
     assert judged.score is None
     assert "chmod o-rwx" in judged.cannot
+
+
+def test_who_sleeps_is_ended_too() -> None:
+    """Seconds count that a processor works; asleep there are three times as many, and not for ever."""
+    sleeps = "import time\n\ndef free_on(machine, node):\n    time.sleep(1000)"
+    judged = judge(case(sleeps), LIMITS._replace(cell_seconds=1), ())
+    assert points(judged) == [0, 0, 0]
+    assert "still running after 1 seconds" in str(judged.tests["seen"].trouble)
+    assert judged.cannot == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give users away")
+def test_two_submissions_never_run_as_the_same_user() -> None:
+    """Whoever grades them: else one could read the other's memory, and the end of one would end both."""
+    with a_user() as first, a_user() as second:
+        assert first != second
+    with a_user() as again:
+        assert again == first
+
+
+def test_only_a_function_of_the_kernel_sees_the_inside_of_a_machine() -> None:
+    """It writes as the kernel does; who else acts is hidden from it, too."""
+    machine = Machine(Topology.preset("two-sockets"))
+    inside = JudgesDoor(serves=True)
+    assert inside.get(machine, "set") == machine.set
+    assert inside.get(machine, "table").get("no such key") is None
+    for door, name in ((JudgesDoor(), "set"), (JudgesDoor(), "table"), (inside, "run"), (inside, "_set_plain")):
+        with pytest.raises(AttributeError, match="not open to submissions"):
+            door.get(machine, name)
+
+
+def test_functions_that_serve_in_the_kernel_are_those_that_the_solution_registers() -> None:
+    """What a submission registers beside them serves in its own process alone."""
+    theirs = Original("answer", "answer", '@serves("count_test")\ndef mine(m, page, expected):\n    return 0')
+    assert case_of([theirs], []).roles == {"mine": "count_test"}
+    assert case_of(ORIGINALS, []).roles == {}
 
 
 def test_a_judge_that_ends_early_leaves_no_marks_and_no_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
