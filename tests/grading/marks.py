@@ -112,7 +112,9 @@ class Marks:
         text = "\n".join(cell.source for cell in notebook.cells)
         assert not [word for word in ("SOLUTION", "HIDDEN", *marking.secret) if word in text]
         for name in marking.reference:
-            assert "raise NotImplementedError" in cell_named(notebook, name).source
+            stub = cell_named(notebook, name).source
+            assert '"""' in stub  # what is asked for stands there
+            assert "raise NotImplementedError" in stub
         for name, most in marking.tests.items():
             assert cell_named(notebook, name).source.startswith(f"# Checked here ({most} point")
         assert not [cell for cell in notebook.cells if cell.get("outputs")]

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import nbformat
-import pytest
-
-from tests.clone import ROOT
-from tests.grading.course import Edit, Exercise, Graded, cell_named, grade, nbgrader
-
-POLICIES = Exercise("policies", "empty-a-node", "leave")
-PREDICTION = "pairs"  #: the other cell that is to be written
-ORDER = {"relative": 1, "order": 2, "blocked": 1, "today": 1}
-PLACES = {"empties": 2, "stayed": 2, "careful": 1, "privileged": 1}
-TESTS = {**ORDER, **PLACES}
-SOURCE = ROOT / "exercises" / "source" / POLICIES.assignment / f"{POLICIES.notebook}.ipynb"
-
-
-def reference(name: str) -> str:
-    """A function as the source of the exercise has it."""
-    source: str = cell_named(nbformat.read(SOURCE, 4), name).source
-    return source
-
+from tests.grading.course import Exercise, cell_named
+from tests.grading.marks import Marking, Marks
 
 RIGHT_PAIRS = """
 def pairs(old, new, today=False):
@@ -63,6 +44,7 @@ def leave(process, area, node):
             process.move_pages(0, [address], [there], MPOL_MF_MOVE)
     return [address for address in area if process.pte(address).node == node]
 """
+RIGHT = {"pairs": RIGHT_PAIRS, "leave": RIGHT_LEAVE}
 UPWARDS = """
 def pairs(old, new, today=False):
     new = sorted(new)
@@ -95,7 +77,6 @@ def pairs(old, new, today=False):
         wait.remove(source)
     return order
 """
-ONE_KERNEL_FOR_ALL = reference(PREDICTION).replace("if today and", "if False and")
 TRUSTS_THE_ANSWER = """
 def leave(process, area, node):
     others = process.mems - {node}
@@ -129,132 +110,63 @@ def leave(process, area, node):
     process.mbind(area, MPOL_INTERLEAVE, process.mems - {node}, MPOL_MF_MOVE)
     return [address for address in area if process.pte(address).node == node]
 """
+ONE_KERNEL_FOR_ALL = RIGHT_PAIRS.replace("(today and", "(False and")
+LETS_THE_KERNEL_PREDICT = "def pairs(old, new, today=False): return kernels(old, new)"
 
-
-def answers(prediction: str, placement: str) -> Edit:
-    """Put two functions where the student's go."""
-
-    def edit(notebook: nbformat.NotebookNode) -> None:
-        cell_named(notebook, PREDICTION).source = prediction
-        cell_named(notebook, POLICIES.answer).source = placement
-
-    return edit
-
-
-def cheat(notebook: nbformat.NotebookNode) -> None:
-    """Let the kernel predict itself, and have fewer tests."""
-    cell_named(notebook, "relative").source = "def check(*anything): pass"
-    cell_named(notebook, "empties").source = "def judge(*anything): return []"
-    notebook.cells.remove(cell_named(notebook, "stayed"))
-
-
-#: student -> what is done to the version that was handed out
-CLASS: dict[str, Edit | None] = {
-    "ada": answers(reference("pairs"), reference("leave")),
-    "alan": answers(RIGHT_PAIRS, RIGHT_LEAVE),
-    "ann": answers(RIGHT_PAIRS, MOVES_EACH_PAGE),
-    "bob": None,
-    "eve": answers(UPWARDS, TRUSTS_THE_ANSWER),
-    "kim": answers(NO_SECOND_ROUND, ASKS_EACH_PAGE),
-    "leo": answers(ALREADY_THERE_IS_DONE, POLICY_OF_THE_PROCESS),
-    "mia": answers(ONE_KERNEL_FOR_ALL, ALWAYS_ALL),
-    "sam": answers("def pairs(old, new, today=False): return kernels(old, new)", NEVER_ALL),
-    "mallory": cheat,
-}
-
-
-def points(*earned: str) -> dict[str, float]:
-    """The points of each test when those named are passed."""
-    return {name: float(most if name in earned else 0) for name, most in TESTS.items()}
-
-
-@pytest.fixture(scope="module")
-def course(new_course: Callable[[], Path]) -> Path:
-    """The folder in which the class is graded."""
-    return new_course()
-
-
-@pytest.fixture(scope="module")
-def graded(course: Path) -> dict[str, Graded]:
-    """The whole class, graded in one go."""
-    return grade(course, CLASS, exercise=POLICIES)
-
-
-@pytest.mark.parametrize("student", ["ada", "alan", "ann"])
-def test_right_answers_get_full_marks_however_they_are_written(graded: dict[str, Graded], student: str) -> None:
-    """The reference, the kernel's loop with a look at PTEs, and move_pages(), which moves what is locked, too."""
-    assert graded[student].points == points(*TESTS)
-    assert graded[student].score == sum(TESTS.values()) == 11
-
-
-def test_untouched_student_version_gets_nothing(graded: dict[str, Graded]) -> None:
-    """A test that passes without an answer would test nothing."""
-    assert graded["bob"] == Graded(0, points())
-
-
-@pytest.mark.parametrize(
-    ("student", "earned"),
-    [
-        pytest.param("eve", ["relative", "today", "empties", "careful", "privileged"], id="upwards, trusts the answer"),
-        pytest.param("kim", ["order", "empties", "privileged"], id="pairs once, faults the zero page in"),
-        pytest.param("leo", ["relative", "order", "today"], id="forgets who stays, moves nothing"),
-        pytest.param("mia", ["relative", "order", "blocked", "privileged"], id="one kernel for all, asks too much"),
-        pytest.param("sam", ["relative", "order", "blocked", "empties", "stayed", "careful"], id="asks too little"),
-    ],
+POLICIES = Marking(
+    Exercise("policies", "empty-a-node", "leave"),
+    {
+        **{"relative": 1, "order": 2, "blocked": 1, "today": 1},
+        **{"empties": 2, "stayed": 2, "careful": 1, "privileged": 1},
+    },
+    right={
+        "the kernel's loop, a look at PTEs": RIGHT,
+        "by move_pages, which moves what is locked": {**RIGHT, "leave": MOVES_EACH_PAGE},
+    },
+    wrong={
+        "upwards, trusts the answer": (
+            {"pairs": UPWARDS, "leave": TRUSTS_THE_ANSWER},
+            ["relative", "today", "empties", "careful", "privileged"],
+        ),
+        "pairs once, faults the zero page in": (
+            {"pairs": NO_SECOND_ROUND, "leave": ASKS_EACH_PAGE},
+            ["order", "empties", "privileged"],
+        ),
+        "forgets who stays, moves nothing": (
+            {"pairs": ALREADY_THERE_IS_DONE, "leave": POLICY_OF_THE_PROCESS},
+            ["relative", "order", "today"],
+        ),
+        "one kernel for all, asks too much": (
+            {"pairs": ONE_KERNEL_FOR_ALL, "leave": ALWAYS_ALL},
+            ["relative", "order", "blocked", "privileged"],
+        ),
+        "one kernel for all, asks too little": (
+            {"pairs": LETS_THE_KERNEL_PREDICT, "leave": NEVER_ALL},
+            ["relative", "order", "blocked", "empties", "stayed", "careful"],
+        ),
+    },
+    told={
+        "upwards, trusts the answer": [
+            "the kernel moves [(2, 3), (1, 2)], but pairs() says [(1, 2), (2, 3)]",
+            "but names 0 pages",
+        ],
+        "pairs once, faults the zero page in": ["leave() has touched pages that nobody had touched"],
+        "one kernel for all, asks too little": [
+            "on 6.1: the kernel moves [(1, 2)]",
+            "caller root: page 3 should be on node 1, not 3",
+        ],
+    },
+    secret=("left_alone", "vmsplice", "mlock"),
 )
-def test_wrong_answer_gets_the_points_of_what_is_right_in_it(
-    graded: dict[str, Graded], student: str, earned: list[str]
-) -> None:
-    """Plausible mistakes, each told from the others."""
-    assert graded[student].points == points(*earned)
 
 
-def test_edited_and_deleted_test_cells_do_not_help(graded: dict[str, Graded]) -> None:
-    """The originals are put back before grading."""
-    assert graded["mallory"].score == 0
+class TestPolicies(Marks):
+    """Empty a node."""
 
+    marking = POLICIES
 
-def test_feedback_says_in_words_what_was_wrong(graded: dict[str, Graded], course: Path) -> None:
-    """The numbers of the case, and what would have been right."""
-    nbgrader(course, "generate_feedback", POLICIES.assignment)
-    for student, words in {
-        "eve": ("the kernel moves [(2, 3), (1, 2)], but pairs() says [(1, 2), (2, 3)]", "but names 0 pages"),
-        "kim": ("leave() has touched pages that nobody had touched",),
-        "sam": ("on 6.1: the kernel moves [(1, 2)]", "root can move shared pages"),
-    }.items():
-        page = course / "feedback" / student / POLICIES.assignment / f"{POLICIES.notebook}.html"
-        text = re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8"))
-        for said in words:
-            assert said in text, (student, said)
-    assert graded["eve"].score < sum(TESTS.values())
-
-
-def test_student_version_shows_neither_solution_nor_hidden_tests(released: Path) -> None:
-    """And each test cell still opens with a sentence that says what is checked."""
-    notebook = nbformat.read(released / "release" / POLICIES.assignment / f"{POLICIES.notebook}.ipynb", 4)
-    text = "\n".join(cell.source for cell in notebook.cells)
-    assert not [word for word in ("SOLUTION", "HIDDEN", "left_alone", "vmsplice", "mlock") if word in text]
-    for name in (PREDICTION, POLICIES.answer):
-        assert "raise NotImplementedError" in cell_named(notebook, name).source
-    for name in TESTS:
-        assert cell_named(notebook, name).source.startswith("# Checked here (")
-    assert not [cell for cell in notebook.cells if cell.get("outputs")]
-
-
-def test_points_in_the_statement_are_those_that_can_be_had() -> None:
-    """The statement and the test cells tell the same numbers."""
-    notebook = nbformat.read(SOURCE, 4)
-    assert f"{sum(TESTS.values())} points" in notebook.cells[0].source
-    for name, most in TESTS.items():
-        cell = cell_named(notebook, name)
-        assert cell.metadata.nbgrader.points == most
-        assert f"({most} point" in cell.source.splitlines()[0]
-
-
-def test_neighbours_have_other_sets_of_nodes() -> None:
-    """The seed makes the variant: forty students, hardly two alike."""
-    names: dict[str, object] = {}
-    exec(cell_named(nbformat.read(SOURCE, 4), "variant").source, names)
-    variant = names["variant"]
-    assert callable(variant)
-    assert len({str(variant(seed)) for seed in range(40)}) >= 38
+    def test_neighbours_have_other_sets_of_nodes(self) -> None:
+        """The seed makes the variant: forty students, hardly two alike."""
+        names: dict[str, Any] = {}
+        exec(cell_named(self.marking.source, "variant").source, names)
+        assert len({str(names["variant"](seed)) for seed in range(40)}) >= 38
