@@ -256,6 +256,18 @@ def test_folders_that_the_readme_promises_are_those_that_are_copied(tmp_path: Pa
     assert "/numakit-course/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
+def test_points_of_the_exercises_proposed_for_marks_add_up() -> None:
+    """One for each lab, and the sum that the plan promises."""
+    text = (ROOT / "exercises" / "README.md").read_text(encoding="utf-8")
+    proposed = next(line for line in text.splitlines() if line.startswith("* **At home**"))
+    points = 0
+    for folder, stem, told in re.findall(r"^\| `([\w-]+)/([\w-]+)` \|[^|]+\| \d+ \| (\d+) \|", text, re.MULTILINE):
+        first = nbformat.read(ROOT / "exercises" / "source" / folder / f"{stem}.ipynb", 4).cells[0].source
+        title = first.splitlines()[0].removeprefix("# ")
+        points += int(told) * (f"*{title}*" in proposed)
+    assert f"{points} points in all" in proposed
+
+
 def test_every_exercise_is_in_the_lecturers_table() -> None:
     """With the folder in which it lies."""
     table = (ROOT / "exercises" / "README.md").read_text(encoding="utf-8")
