@@ -172,16 +172,16 @@ def lab(
     that are there already are never overwritten. In a clone of the repository, `numakit lab .` opens the course in
     place.
     """
-    from numakit.lab import FIRST_PAGE, LabError, bring_back, copy_course, require_jupyterlab, serve, usual_folder
+    from numakit import lab as course
 
-    folder = folder or usual_folder(Path.cwd())
-    to_serve = not (copy_only or resets)
+    folder = folder or course.usual_folder(Path.cwd())
+    to_serve = not (copy_only or resets or course.on_a_hub())
     try:
         if to_serve:
-            require_jupyterlab()
-        back = bring_back(folder, resets, solutions=solutions) if resets else []
-        copied = copy_course(folder, solutions=solutions)
-    except (LabError, OSError) as error:
+            course.require_jupyterlab()
+        back = course.bring_back(folder, resets, solutions=solutions) if resets else []
+        copied = course.copy_course(folder, solutions=solutions)
+    except (course.LabError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if copied.new:
         files = "1 file" if len(copied.new) == 1 else f"{len(copied.new)} files"
@@ -190,9 +190,11 @@ def lab(
         click.echo(f"Kept {path}: it differs from the course's and stays as it is.")
     for place, aside in back:
         click.echo(f"{place} is as the course has it" + (f"; your version is {aside}." if aside else "."))
-    click.echo(f"The course is in {folder.resolve()}; it begins with {FIRST_PAGE}.")
+    click.echo(f"The course is in {folder.resolve()}; it begins with {course.FIRST_PAGE}.")
     if to_serve:
-        serve(folder, port=port, browser=browser)
+        course.serve(folder, port=port, browser=browser)
+    elif course.on_a_hub():
+        click.echo("This server is a JupyterHub's: open the notebook in its JupyterLab.")
 
 
 @main.command()

@@ -44,6 +44,11 @@ def require_jupyterlab() -> None:
         raise LabError('JupyterLab is not installed here: pip install "numakit[lab]"')
 
 
+def on_a_hub() -> bool:
+    """Whether JupyterHub started the server in which this runs: another one could not be reached by its user."""
+    return "JUPYTERHUB_SERVICE_PREFIX" in os.environ
+
+
 def course_root() -> Path:
     """The folder that holds notebooks/ and exercises/: inside the package, or the clone that it runs from.
 

@@ -20,7 +20,7 @@ def environment_outside(folder: Path) -> dict[str, str]:
 
     HOME stays: pip's settings and its cache are there.
     """
-    ours = {"PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    ours = {"PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "JUPYTERHUB_SERVICE_PREFIX"}
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     folders = ["JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"]
     folders += ["JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"]

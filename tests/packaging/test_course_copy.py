@@ -31,6 +31,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         folders.append(folder)
 
     monkeypatch.setattr(lab, "serve", note_folder)
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
     return folders
 
 
@@ -88,6 +89,17 @@ def test_copy_only_starts_nothing_and_needs_no_jupyterlab(
     assert (status, served) == (0, [])
     assert printed.endswith(where(tmp_path / "course"))
     assert (tmp_path / "course" / TOUR).is_file()
+
+
+def test_on_a_hub_no_second_server_is_started(
+    served: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address would be that of a machine which the student's browser does not reach."""
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/student/")
+    status, printed = run("lab", str(tmp_path))
+    assert (status, served) == (0, [])
+    assert printed.endswith(where(tmp_path) + "This server is a JupyterHub's: open the notebook in its JupyterLab.\n")
+    assert (tmp_path / TOUR).is_file()
 
 
 @pytest.mark.parametrize("below", ["", "notebooks", "exercises/tour"])
