@@ -56,6 +56,11 @@ class Walk(NamedTuple):
         """The pages that are off the LRU now, with a reference of the acting task."""
         return [one.page for one in self.passed if one.left is None]
 
+    @property
+    def busy(self) -> int:
+        """How many pages could not be isolated."""
+        return sum(one.left is not None and one.left.row == "left-busy" for one in self.passed)
+
 
 @kernel_function
 def check_range(m: MachineState, mm: int, start: int, end: int, nodes: tuple[int, ...], flags: int) -> Steps[Walk]:
@@ -161,7 +166,7 @@ def check_pte_range(
         yield ISOLATE, page
         left = migrate_page_add(m, vma, address, page, flags)
         put_page(m, page, m.current)
-        passed = [*passed, Passed(address, page, m.node(page), left)]
+        passed.append(Passed(address, page, m.node(page), left))
     return tuple(passed)
 
 
@@ -178,6 +183,7 @@ def migrate_page_add(m: MachineState, vma: VmAreaStruct, address: int, page: int
     return None
 
 
+@kernel_function
 def note_untried(m: MachineState, walk: Walk) -> None:
     """Note of each isolated page that nobody has tried to move it. Who tries it notes why it stays, or takes the note
     away; where the call ends before that, the page is among those that were left.
@@ -186,6 +192,7 @@ def note_untried(m: MachineState, walk: Walk) -> None:
         decide_page(m, page, 0, "left-untried")
 
 
+@kernel_function
 def left_in_a_locked_area(
     m: MachineState, vma: VmAreaStruct, start: int, end: int, nodes: tuple[int, ...], flags: int
 ) -> tuple[Passed, ...]:
