@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numakit.bulk.first_touch import write_in_bulk
 from numakit.bulk.kernel_move_pages import report_kernel_move_pages_in_bulk
 from numakit.bulk.move_pages import report_move_pages_in_bulk
 from numakit.bulk.move_pages_in_chunks import report_move_pages_in_chunks_in_bulk
+from numakit.bulk.moves import with_many_at_once
 from numakit.machine.state import MachineState
 from numakit.syscalls.report import Report
 from numakit.timeline.task import Steps
@@ -29,3 +30,8 @@ def move_pages(m: MachineState, *arguments: Any) -> Steps[Report]:
 def write(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[int]:
     """A write to each of many pages, as access() after access()."""
     return (yield from write_in_bulk(m, mm, addresses))
+
+
+def moves(m: MachineState, call: Callable[..., Steps[Any]], *arguments: Any) -> Steps[Any]:
+    """migrate_pages(2), mbind() or a change of a cpuset: ``call`` with its arguments."""
+    return (yield from with_many_at_once(m, call, *arguments))

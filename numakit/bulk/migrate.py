@@ -126,7 +126,7 @@ def times(pagevec: Pagevec, waited: int, course: Course) -> tuple[Ints, Ints]:
     """
     order = course.order_of(pagevec.pages)
     if not course.old_in_pagevec:
-        assert not len(pagevec.waited), "pages wait in a pagevec that is switched off"
+        assert not waited, "pages that wait are mapped: they do not come free"
         return order.take, order.old
     old = pagevec.when_old_leave(order.old, order.new)
     return order.take, np.concatenate([np.full(waited, pagevec.when_waited_leave(order.old, order.new)), old])

@@ -24,7 +24,7 @@ from numakit.bulk.look_up import (
     look_up,
 )
 from numakit.bulk.migrate import COURSE_OF_2006
-from numakit.bulk.passes import first_pass, later_passes, rows_to_take_from
+from numakit.bulk.passes import Queue, first_pass, later_passes, rows_to_take_from
 from numakit.bulk.shared import Sharers
 from numakit.bulk.verdicts import Verdicts
 from numakit.bulk.views import Bools, Frames, Ints, regular, rows_of, view
@@ -300,10 +300,10 @@ class MoveQueue:
         entry = int(self.asked[at])
         return PageToNode(entry, int(self.call.addresses[entry]), int(self.call.nodes[entry]), int(self.pages[at]))
 
-    def private_of(self, pages: Sequence[int]) -> Any:
-        """What new_page_node() finds for pages that were handed over."""
+    def new_page_for(self, pages: Sequence[int]) -> tuple[NewPage, Any]:
+        """The same for pages that were handed over."""
         at_of = {int(self.pages[at]): at for at in self.handed_over}
-        return {page: self._entry(at_of[page]) for page in pages}, self.call.outcome
+        return new_page_node, ({page: self._entry(at_of[page]) for page in pages}, self.call.outcome)
 
     def note_moved(self, m: MachineState, begin: int, end: int) -> None:
         """The status of each is the node that it asked for."""
@@ -345,14 +345,14 @@ def move_queued(m: MachineState, frames: Frames, call: Call, verdicts: Verdicts,
         note_handed_over(m, call, verdicts, queue)
 
 
-def migrate_pages_of_2006(m: MachineState, frames: Frames, queue: MoveQueue) -> Steps[int]:
+def migrate_pages_of_2006(m: MachineState, frames: Frames, queue: Queue) -> Steps[int]:
     """migrate_pages(): how many pages were not moved, or -ENOMEM."""
     done = yield from first_pass(m, frames, queue, COURSE_OF_2006)
     if done.rc:
         return done.rc
     retry, failed = done.retry, done.failed
     if retry:
-        done = yield from later_passes(m, retry, new_page_node, queue.private_of(retry))
+        done = yield from later_passes(m, retry, *queue.new_page_for(retry))
         if done.rc:
             return done.rc
         failed += done.failed

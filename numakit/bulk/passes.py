@@ -6,7 +6,7 @@ whether there is a frame for it does, and that is planned for each run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -43,11 +43,28 @@ class Queue(Protocol):
     def new_page(self, at: int) -> tuple[NewPage, Any]:
         """The new_page_t, and its private argument, for the page at a place of the queue."""
 
+    def new_page_for(self, pages: Sequence[int]) -> tuple[NewPage, Any]:
+        """The same for pages that were handed over."""
+
     def note_moved(self, m: MachineState, begin: int, end: int) -> None:
         """The pages from ``begin`` to before ``end`` have moved to where they were to go."""
 
     def note_handed_over(self, at: int) -> None:
         """The page at this place is moved by the readable functions."""
+
+
+class Tried(NamedTuple):
+    """What became of pages that were tried once: which did not move, in order, and why (an errno each); and the place
+    of the page for which there was no memory, where that ended the call (None: it did not).
+    """
+
+    left: list[tuple[int, int]]
+    ended: int | None
+
+    @property
+    def retry(self) -> list[int]:
+        """Those that are worth another pass."""
+        return [page for page, rc in self.left if rc == -EAGAIN]
 
 
 class FirstPass(NamedTuple):
@@ -80,11 +97,23 @@ def runs(wanted: Bools) -> Iterator[tuple[int, int, bool]]:
 
 
 def first_pass(m: MachineState, frames: Frames, queue: Queue, course: Course) -> Steps[FirstPass]:
-    """Try each page once, in order."""
+    """Try each page once, in order (of kernels on which a page that failed is back on the LRU)."""
+    tried = yield from try_each(m, frames, queue, course)
+    retry = tried.retry
+    failed = len(tried.left) - len(retry)
+    if tried.ended is None:
+        return FirstPass(retry, failed, 0)
+    putback_lru_pages(m, [*retry, *queue.pages[tried.ended :].tolist()])
+    return FirstPass([], failed, -ENOMEM)
+
+
+def try_each(m: MachineState, frames: Frames, queue: Queue, course: Course) -> Steps[Tried]:
+    """Try each page once, in order, up to one for which there is no memory if that ends the call; all behind it are
+    held then.
+    """
     yield PASS, 0
     m.costs.passes += 1
-    retry: list[int] = []
-    failed = 0
+    left: list[tuple[int, int]] = []
     for start in range(0, len(queue.pages), CHUNK):
         chunk = slice(start, start + CHUNK)
         gathered = gather(m, frames, queue.pages[chunk].astype(np.int64), queue.held)
@@ -106,13 +135,10 @@ def first_pass(m: MachineState, frames: Frames, queue: Queue, course: Course) ->
                     raise
                 if rc == -ENOMEM and m.kernel.no_memory_ends_call:
                     hold(m, queue, at + 1)
-                    putback_lru_pages(m, [*retry, *queue.pages[at:].tolist()])
-                    return FirstPass([], failed, rc)
-                if rc == -EAGAIN:
-                    retry.append(int(queue.pages[at]))
-                elif rc:
-                    failed += 1
-    return FirstPass(retry, failed, 0)
+                    return Tried(left, at)
+                if rc:
+                    left.append((int(queue.pages[at]), rc))
+    return Tried(left, None)
 
 
 def hand_over(m: MachineState, queue: Queue, at: int) -> Steps[int]:
@@ -125,10 +151,10 @@ def hand_over(m: MachineState, queue: Queue, at: int) -> Steps[int]:
     return (yield from unmap_and_move(m, *queue.new_page(at), page, False))
 
 
-def hold(m: MachineState, queue: Queue, begin: int) -> None:
-    """Take the reference of isolation to the pages from ``begin`` on."""
+def hold(m: MachineState, queue: Queue, begin: int, end: int | None = None) -> None:
+    """Take the reference of isolation to the pages from ``begin`` on, or up to ``end``."""
     if not queue.held:
-        for page in queue.pages[begin:].tolist():
+        for page in queue.pages[begin:end].tolist():
             get_page(m, page, m.current)
 
 

@@ -28,7 +28,7 @@ class Sharers:
         several = self._frames.mapcount[found.pages[to_move]] > 1
         if not several.any():
             return to_move
-        numbers = self._numbers_of(found.pages[to_move[several]])
+        numbers = self.numbers_of(found.pages[to_move[several]])
         shared = to_move[several][numbers >= 0]
         found.rows[shared], found.answers[shared] = SHARED, -EACCES
         self._entries.append(shared + begin)
@@ -37,7 +37,7 @@ class Sharers:
         kept[several] = numbers < 0
         return to_move[kept]
 
-    def _numbers_of(self, pages: Ints) -> Ints:
+    def numbers_of(self, pages: Ints) -> Ints:
         """The number of each page's sharers; -1 for a page that is not shared after all: in one mm only, and PTEs do
         not count.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from numakit.abi import errno_name
@@ -92,15 +92,17 @@ class MovesResult:
     """What migrate_pages(2) or mbind() answered. Compares equal to its return code; None where the kernel hit a BUG.
 
     ``pairs``: (from, to) in the order in which nodes were emptied. ``fates``: the pages that lay on wrong nodes, in the
-    order in which the call came by, each with its address, page (pfn), node and verdict.
+    order in which the call came by, each with its address, page (pfn), node and verdict. ``engine``: "steps", or "bulk"
+    where all pages were taken at once (numakit.bulk); the answers are the same, and ``fates`` is made when it is read.
     """
 
     call: str
     ret: int | None
     why: Verdict
     pairs: tuple[tuple[int, int], ...] = ()
-    fates: tuple[PageFate, ...] = ()
+    fates: Sequence[PageFate] = ()
     costs: Costs = field(default_factory=Costs)
+    engine: str = "steps"
 
     @property
     def row(self) -> str:

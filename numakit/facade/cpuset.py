@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from numakit.facade.call import Call, Prepared
+from numakit.facade.engine import bulk_calls, mapped_pages
 from numakit.facade.vma import whole
 from numakit.machine.cpuset import TOP_CPUSET, Cpuset, cpusets, tasks_in
+from numakit.machine.state import MachineState
 from numakit.syscalls.cpuset import attach_task, unless_bug, update_nodemask
+from numakit.timeline.task import Steps
 
 if TYPE_CHECKING:
     from numakit.facade.machine import Machine
@@ -79,8 +82,7 @@ class CpusetView:
         """
         if not isinstance(pid, int) or isinstance(pid, bool):
             raise ValueError(f"pid={pid!r}: a number is wanted: process.pid")
-        cpu = self._machine.first_cpu
-        return Prepared("attach", lambda m: unless_bug(attach_task(m, self.number, pid)), lambda rc: rc, cpu)
+        return self._prepare("attach", [pid], lambda m: unless_bug(attach_task(m, self.number, pid)))
 
     @Call
     def set_mems(self, nodes: Iterable[int]) -> Prepared[int | None]:
@@ -96,8 +98,15 @@ class CpusetView:
         if not isinstance(asked, list) or not all(isinstance(node, int) and node in online for node in asked):
             raise ValueError(f"nodes={nodes!r}: online nodes are wanted, those are {online}")
         mems = tuple(sorted(set(asked)))
-        cpu = self._machine.first_cpu
-        return Prepared("set_mems", lambda m: unless_bug(update_nodemask(m, self.number, mems)), lambda rc: rc, cpu)
+        pids = [task.pid for task in tasks_in(self._machine, self.number)]
+        return self._prepare("set_mems", pids, lambda m: unless_bug(update_nodemask(m, self.number, mems)))
+
+    def _prepare(
+        self, name: str, pids: list[int], start: Callable[[MachineState], Steps[int | None]]
+    ) -> Prepared[int | None]:
+        """What an administrator does, and what may move pages of some processes."""
+        pages, cpu = mapped_pages(self._machine, pids), self._machine.first_cpu
+        return Prepared(name, start, lambda rc: rc, cpu, in_bulk=lambda m: bulk_calls().moves(m, start), pages=pages)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CpusetView) and (other._machine, other.number) == (self._machine, self.number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,8 @@ from numakit.abi import PAGE_SIZE
 from numakit.facade.call import Prepared
 from numakit.facade.vma import Area
 from numakit.kernels import KERNELS
+from numakit.machine.state import MachineState
+from numakit.machine.vma import vmas_of
 
 if TYPE_CHECKING:
     from numakit.facade.machine import Machine
@@ -54,6 +56,12 @@ def many(machine: Machine, values: Any, lowest: int, highest: int) -> Sequence[i
     plain = range(values.start, values.end, PAGE_SIZE) if isinstance(values, Area) else values
     column: Sequence[int] | None = import_module("numakit.bulk.columns").checked_column(plain, lowest, highest)
     return column
+
+
+def mapped_pages(m: MachineState, pids: Iterable[int]) -> int:
+    """How many pages the areas of some processes have, which a call about all their memory goes through."""
+    tasks = (m.table.get(("process", pid)) for pid in pids)
+    return sum(vma.pages for task in tasks if task for vma in vmas_of(m, task.mm))
 
 
 def bulk_calls() -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from numakit.abi import PAGE_SIZE
 from numakit.explain.moves import MovesResult
 from numakit.explain.policies import MODES, PolicyResult
 from numakit.facade.call import Call, OnMachine, Prepared
+from numakit.facade.engine import bulk_calls, mapped_pages
 from numakit.facade.vma import Pages, range_of, whole
 from numakit.machine.process import TaskStruct
 from numakit.machine.state import MachineState
@@ -21,7 +23,18 @@ from numakit.timeline.task import Steps
 class PolicyCalls(OnMachine, Protocol):
     """What a process can do about its memory policy."""
 
-    def _prepare(self, name: str, start: Any, present: Any = ..., *, needs_memory: bool = True) -> Prepared[Any]:
+    pid: int
+
+    def _prepare(
+        self,
+        name: str,
+        start: Any,
+        present: Any = ...,
+        *,
+        needs_memory: bool = True,
+        in_bulk: Any = ...,
+        pages: int = ...,
+    ) -> Prepared[Any]:
         """A call that this process makes."""
 
     @Call
@@ -77,6 +90,8 @@ class PolicyCalls(OnMachine, Protocol):
             lambda m, me: report_sys_migrate_pages(m, me, pid, old, new),
             lambda answer: moves_result(call, answer),
             needs_memory=False,
+            in_bulk=lambda m, me: bulk_calls().moves(m, report_sys_migrate_pages, me, pid, old, new),
+            pages=mapped_pages(self.machine, [pid or self.pid]),
         )
 
     @Call
@@ -103,6 +118,8 @@ class PolicyCalls(OnMachine, Protocol):
             "mbind",
             lambda m, me: report_sys_mbind(m, me, start, end - start, mode, wanted, flags),
             lambda answer: moves_result(call, answer),
+            in_bulk=lambda m, me: bulk_calls().moves(m, report_sys_mbind, me, start, end - start, mode, wanted, flags),
+            pages=(end - start) // PAGE_SIZE,
         )
 
     @Call
@@ -131,7 +148,7 @@ def node_set(nodes: Iterable[int], argument: str) -> tuple[int, ...]:
 def moves_result(call: str, answer: MovesReport | int) -> MovesResult:
     """What people see of a report; an errno alone is that of a process which had exited before its turn came."""
     report = answer if isinstance(answer, MovesReport) else MovesReport(answer, Verdict(answer, "no-process"))
-    return MovesResult(call, report.ret, report.why, report.pairs, report.fates, report.costs)
+    return MovesResult(call, *report)
 
 
 def policy_arguments(mode: int, nodes: Iterable[int]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from numakit.machine.mempolicy import mpol_rebind_mm, tell_task_its_cpuset
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
 from numakit.machine.verdicts import take_verdict
-from numakit.syscalls.migrate_pages import do_migrate_pages
+from numakit.syscalls.migrate_pages import Moves, do_migrate_pages
 from numakit.timeline.task import Steps
 
 
@@ -90,5 +90,11 @@ def cpuset_migrate_mm(m: MachineState, mm: int, old: tuple[int, ...], new: tuple
     """
     moves = yield from do_migrate_pages(m, mm, old, new, MPOL_MF_MOVE_ALL)
     take_verdict(m, "return", m.current)
+    forget_fates(m, moves)
+
+
+@kernel_function
+def forget_fates(m: MachineState, moves: Moves) -> None:
+    """Nobody asks what became of the pages: what was noted of them is not kept."""
     for one in moves.passed:
         take_verdict(m, "page verdict", m.current, one.page)

@@ -171,7 +171,7 @@ def migrate_to_node(
     if walk.isolated:
         rc = yield from migrate_pages(m, walk.isolated, new_node_page, destination)
     if rc >= 0 and m.kernel.busy_pages_are_counted:
-        rc += sum(one.left is not None and one.left.row == "left-busy" for one in walk.passed)
+        rc += walk.busy
     return rc, walk.passed
 
 

@@ -5,6 +5,7 @@ A process sees no more than the return code. The verdicts are taken out of the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -32,13 +33,16 @@ class PageFate(NamedTuple):
 
 
 class MovesReport(NamedTuple):
-    """``ret`` (None: a BUG) and why; the pairs of nodes in their order; the pages on wrong nodes in theirs."""
+    """``ret`` (None: a BUG) and why; the pairs of nodes in their order; the pages on wrong nodes in theirs;
+    and which engine made the call.
+    """
 
     ret: int | None
     why: Verdict
     pairs: tuple[tuple[int, int], ...] = ()
-    fates: tuple[PageFate, ...] = ()
+    fates: Sequence[PageFate] = ()
     costs: Costs = Costs()
+    engine: str = "steps"
 
 
 @kernel_function
@@ -65,6 +69,7 @@ def report_sys_mbind(
     return report_moves(m, moves)
 
 
+@kernel_function
 def report_moves(m: MachineState, moves: Moves) -> MovesReport:
     """The report on a call that has ended."""
     fates = tuple(fate(m, one) for one in moves.passed)
@@ -74,11 +79,12 @@ def report_moves(m: MachineState, moves: Moves) -> MovesReport:
 def fate(m: MachineState, one: Passed) -> PageFate:
     """What became of a page."""
     noted = take_verdict(m, "page verdict", m.current, one.page)
-    if one.left is not None:
-        verdict = one.left
-    elif noted is not None:
-        value = m.kernel.busy_status if noted.value == -EAGAIN else noted.value
-        verdict = Verdict(value, noted.row, (*noted.facts, ("origin", one.node)))
-    else:
-        verdict = Verdict(0, "moved", (("page", one.page), ("origin", one.node)))
-    return PageFate(one.address, one.page, one.node, verdict)
+    return PageFate(one.address, one.page, one.node, one.left or verdict_on(m, one.page, one.node, noted))
+
+
+def verdict_on(m: MachineState, page: int, origin: int, noted: Verdict | None) -> Verdict:
+    """The verdict on a page that was isolated on node ``origin``, by what was noted of it when it was tried."""
+    if noted is None:
+        return Verdict(0, "moved", (("page", page), ("origin", origin)))
+    value = m.kernel.busy_status if noted.value == -EAGAIN else noted.value
+    return Verdict(value, noted.row, (*noted.facts, ("origin", origin)))
