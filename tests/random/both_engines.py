@@ -8,7 +8,18 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, PAGE_SIZE, Machine, Process
+from numakit import (
+    MPOL_BIND,
+    MPOL_INTERLEAVE,
+    MPOL_MF_MOVE,
+    MPOL_MF_MOVE_ALL,
+    MPOL_PREFERRED,
+    PAGE_SIZE,
+    Machine,
+    Process,
+)
+from numakit.abi import MPOL_MF_STRICT
+from numakit.explain.moves import MovesResult
 from numakit.kernels import Kernel
 from tests.random.machines import small_machine
 from tests.random.worlds import map_files, swap_out
@@ -29,7 +40,8 @@ class Played(NamedTuple):
     random_seed: int
 
 
-KINDS = ("move", "move", "move", "move of other", "query", "write")
+KINDS = ("move", "move", "move of other", "query", "write", *2 * ["migrate"], *2 * ["mbind"], "mems", "attach")
+MODES = (0, MPOL_PREFERRED, *2 * [MPOL_BIND], MPOL_INTERLEAVE)
 CALLS = st.builds(
     Played,
     st.sampled_from(KINDS),
@@ -46,8 +58,15 @@ def world(random_seed: int, kernel: Kernel, engine: str) -> Machine:
     frames = {0: draw.choice((60, 120)), 1: draw.choice((45, 120)), 3: draw.choice((0, 5, 60, 120))}
     machine = small_machine(frames, kernel, SWAP_PAGES)
     machine.engine = engine
-    parent = machine.spawn("parent", uid=0, node=0)
+    jobs = machine.cpuset("jobs", draw.choice(([0], [1], [0, 1])), memory_migrate=draw.random() < 0.7)
+    where = draw.choice((None, None, jobs))
+    parent = machine.spawn("parent", uid=draw.choice((0, 0, 1000)), node=0, cpuset=where)
     areas = [parent.mmap(LARGE), parent.mmap(SMALL), parent.mmap(SHARED, shared=True)]
+    for area in areas:
+        if draw.random() < 0.2:
+            parent.mbind(area, *some_policy(draw))
+    if draw.random() < 0.2:
+        parent.set_mempolicy(*some_policy(draw))
     touched = draw.choice((0.2, 0.9, 1))
     parent.write([page for area in areas for page in area if draw.random() < touched])
     parent.read([page for area in areas for page in area if draw.random() < 0.2])
@@ -78,6 +97,17 @@ def places(process: Process) -> list[int]:
     return [address for vma in process.vmas for address in [*vma, vma.end]]
 
 
+def some_nodes(draw: Random) -> list[int]:
+    """Some of the nodes, one at least."""
+    return [node for node in NODES if draw.random() < 0.5] or [draw.choice(NODES)]
+
+
+def some_policy(draw: Random) -> tuple[int, list[int]]:
+    """A mode and nodes; seldom they do not fit each other."""
+    mode = draw.choice(MODES)
+    return mode, some_nodes(draw) if mode or draw.random() < 0.05 else []
+
+
 def play(machine: Machine, call: Played) -> Any:
     """Make a call; what it answered."""
     draw = Random(call.random_seed)
@@ -85,6 +115,8 @@ def play(machine: Machine, call: Played) -> Any:
     caller, target = processes[call.who % len(processes)], processes[call.whose % len(processes)]
     if call.kind != "move of other":
         target = caller
+    if call.kind in ("migrate", "mbind", "mems", "attach"):
+        return play_moves(machine, draw, call, caller, processes[call.whose % len(processes)])
     addresses = named(draw, target, call)
     pid = 0 if target is caller else target.pid
     if call.kind == "write":
@@ -97,6 +129,23 @@ def play(machine: Machine, call: Played) -> Any:
     if draw.random() < 0.03 and nodes:
         nodes[draw.randrange(len(nodes))] = draw.choice((-1, 7, 1024))
     return caller.move_pages(pid, addresses, nodes, draw.choice((MPOL_MF_MOVE, MPOL_MF_MOVE_ALL)))
+
+
+def play_moves(machine: Machine, draw: Random, call: Played, caller: Process, target: Process) -> Any:
+    """Make a call about the pages of a range or of a whole process; what it answered."""
+    cpuset = draw.choice([cpuset for cpuset in machine.cpusets if cpuset.parent] or machine.cpusets)
+    if call.kind == "migrate":
+        return caller.migrate_pages(target.pid, some_nodes(draw), some_nodes(draw))
+    if call.kind == "mems":
+        return cpuset.set_mems(some_nodes(draw))
+    if call.kind == "attach":
+        return draw.choice(machine.cpusets).attach(target.pid)
+    everywhere = places(caller) or [0x10000000]
+    start = everywhere[call.first % len(everywhere)]
+    behind = draw.choice((start + call.pages * PAGE_SIZE, draw.choice(everywhere), everywhere[-1]))
+    flags = draw.choice((0, *2 * [MPOL_MF_MOVE], *2 * [MPOL_MF_MOVE_ALL])) | draw.choice((0, MPOL_MF_STRICT))
+    mode, nodes = some_policy(draw)
+    return caller.mbind(start, mode, nodes, flags, length=max(0, behind - start))
 
 
 def named(draw: Random, target: Process, call: Played) -> list[int]:
@@ -114,13 +163,18 @@ def named(draw: Random, target: Process, call: Played) -> list[int]:
 
 def told(answer: Any) -> Any:
     """An answer with the costs, which are no part of a result's equality to a number."""
+    if isinstance(answer, MovesResult):
+        return answer.ret, answer.why, answer.pairs, tuple(answer.fates), answer.costs
     return answer, getattr(answer, "costs", None)
 
 
 def reached_by(answer: Any) -> Counter[str]:
     """What a call in bulk came across: rows of the contract, and what was handed to the readable functions."""
-    if isinstance(answer, int):
-        return Counter([f"write: {answer}"])
+    if answer is None or isinstance(answer, int):
+        return Counter([f"number: {answer}"])
+    if isinstance(answer, MovesResult):
+        rows = Counter(f"fate: {row}" for row in answer.rows)
+        return rows + Counter([f"moves: {answer.row}", f"moves by {answer.engine}"])
     if getattr(answer, "engine", "") != "bulk":
         return Counter(["handed over: the whole call"])
     alone = getattr(answer.verdicts, "single", {})

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numakit.bulk import first_touch, passes
+from numakit.bulk import first_touch, kernel_migrate_pages, kernel_move_pages, page_range, passes
 from numakit.kernels import ALL_KERNELS, Kernel
+from numakit.migration import kernel_6_12
 from numakit.syscalls import move_pages_in_chunks
 from tests.random.both_engines import CALLS, Played, play, reached_by, told, world
 from tests.random.played import LONG
@@ -20,7 +21,7 @@ EXAMPLES = 200 * LONG  #: for each kernel
 TO_REACH = (
     *("hole", "untouched", "not-read", "swapped", "zero", "there", "here", "shared", "duplicate", "moved", "pinned"),
     *("handed over: moved", "handed over: pinned", "handed over: the whole call"),
-    *("ret: ok", "ret: query", "write: 0", "write: -14"),
+    *("ret: ok", "ret: query", "number: 0", "number: -14"),
 )
 
 
@@ -30,6 +31,10 @@ def _every_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "SHORTEST_RUN", 1)
     monkeypatch.setattr(first_touch, "SHORTEST_TOUCH", 1)
     monkeypatch.setattr(move_pages_in_chunks, "CHUNK", 9)
+    for module in (kernel_6_12, kernel_migrate_pages, kernel_move_pages):
+        monkeypatch.setattr(module, "NR_MAX_BATCHED_MIGRATION", 5)
+    monkeypatch.setattr(kernel_migrate_pages, "CHUNK", 21)
+    monkeypatch.setattr(page_range, "BLOCK", 11)
 
 
 def differences(random_seed: int, kernel: Kernel, calls: list[Played], reached: Counter[str]) -> str:
