@@ -123,8 +123,8 @@ def seconds_worked(pid: int) -> float:
     Of bubblewrap the submission is a child's child.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     except (OSError, ValueError):
         return 0
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") + sum(seconds_worked(int(c)) for c in children)
