@@ -123,7 +123,7 @@ def seconds_worked(pid: int) -> float:
     Of bubblewrap the submission is a child's child.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     except (OSError, ValueError):
         return 0
