@@ -25,6 +25,7 @@ class Exercise(NamedTuple):
 
 
 TOUR = Exercise("tour", "bring-them-home", "gather")
+ASSIGNMENT, EXERCISE = TOUR.assignment, TOUR.notebook
 SECONDS = 100  #: for one command; what hangs is ended, and its test fails
 
 Edit = Callable[[nbformat.NotebookNode], None]

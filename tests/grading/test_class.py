@@ -13,10 +13,12 @@ import pytest
 
 from numakit.judge.confine import best_kind
 from tests.grading.course import ASSIGNMENT, EXERCISE, Edit, answer, cell_named, command, hand_in, marks
-from tests.grading.test_tour_exercise import ENDLESS, TESTS, cheat, reference_solution
+from tests.grading.marks import with_easy_tests
+from tests.grading.test_tour_exercise import BRING_THEM_HOME, ENDLESS
 
 WALLED = pytest.mark.skipif(best_kind() == "none", reason="needs root or bubblewrap: submissions are trusted here")
 SECONDS = 400
+RIGHT = BRING_THEM_HOME.reference["gather"]
 EXITS = "import os\n\ndef gather(process, area, node):\n    os._exit(0)"
 EATS = "def gather(process, area, node):\n    return {node: len(bytearray(8 << 30))}"
 PRINTS = "print('x' * (1 << 20))\n"
@@ -48,7 +50,7 @@ def gather(process, area, node):
 
 def forge(notebook: nbformat.NotebookNode) -> None:
     """Tests that are worth more, and cells that say that they were passed."""
-    for name in TESTS:
+    for name in BRING_THEM_HOME.tests:
         cell = cell_named(notebook, name)
         cell.metadata.nbgrader |= {"points": 100, "solution": True, "locked": False}
         cell.outputs = [nbformat.v4.new_output("execute_result", data={"text/plain": "100"}, execution_count=1)]
@@ -80,14 +82,14 @@ def graded(new_course: Callable[[], Path]) -> Class:
     """Everybody hands in what is theirs, and all are graded at once."""
     course = new_course()
     students: dict[str, Edit | None] = {
-        "ada": answer(reference_solution()),
+        "ada": answer(RIGHT),
         "bob": None,
-        "edits-the-tests": cheat,
+        "edits-the-tests": with_easy_tests,
         "forges-the-points": forge,
         "never-ends": answer(ENDLESS),
         "ends-the-process": answer(EXITS),
         "eats-memory": answer(EATS),
-        "prints-a-megabyte": answer(PRINTS + reference_solution()),
+        "prints-a-megabyte": answer(PRINTS + RIGHT),
         "patches-the-kit": answer(PATCHES),
         "wanders": answer(WANDERS.replace("COURSE", repr(str(course)))),
     }

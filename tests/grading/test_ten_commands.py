@@ -11,7 +11,7 @@ import pytest
 
 from tests.clone import ROOT
 from tests.grading.course import program
-from tests.grading.test_tour_exercise import TESTS
+from tests.grading.test_tour_exercise import BRING_THEM_HOME
 
 HEADING = "## From pip install to a graded class list in ten commands\n"
 INSTALLING = ["python3 -m venv", ". ", "pip install"]  #: how the commands begin that another test carries out
@@ -38,7 +38,7 @@ def test_ten_commands_lead_to_a_graded_class_list(tmp_path: Path) -> None:
     with (grading / "class-tour.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["student"], float(row["score"]), row["state"]) for row in rows] == [("ada", 0, "judged")]
-    assert set(TESTS) < set(rows[0])
+    assert set(BRING_THEM_HOME.tests) < set(rows[0])
     feedback = (grading / "feedback" / "ada" / "tour" / "bring-them-home.html").read_text(encoding="utf-8")
     assert "NotImplementedError" in feedback
     with (grading / "grades.csv").open(newline="", encoding="utf-8") as file:
