@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from numakit import Machine, Topology
-from numakit.judge.confine import Limits, a_user, best_kind
+from numakit.judge.confine import Limits, a_user, best_kind, seconds_worked
 from numakit.judge.exercise import Case, Original, case_of
 from numakit.judge.exposed import JudgesDoor
 from numakit.judge.grader import Judged, judge, judge_class
@@ -381,3 +383,24 @@ def test_a_judge_that_ends_early_leaves_no_marks_and_no_zeros(monkeypatch: pytes
     assert points(judged) == [1, None, None]
     assert judged.score is None
     assert "killed" in judged.cannot
+
+
+NAMELESS = """
+import sys, time
+open("/proc/self/comm", "wb").write(b"\\xff")
+while time.process_time() < 0.3:
+    pass
+print("worked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux' own")
+def test_name_that_is_no_text_hides_no_seconds() -> None:
+    """A process chooses its name; what it has worked is beside it in the same line of /proc."""
+    command = [sys.executable, "-c", NAMELESS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"worked\n"
+        assert seconds_worked(process.pid) >= 0.2
+        process.communicate()
