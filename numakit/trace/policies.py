@@ -53,7 +53,9 @@ class Stay:
 
 @dataclass(frozen=True)
 class Interleave:
-    """Pages are spread over all nodes at their first touch, by set_mempolicy(MPOL_INTERLEAVE), and stay there."""
+    """Pages are spread over all nodes at their first touch, by set_mempolicy(MPOL_INTERLEAVE), and stay there. (That is
+    one call a process, before the first epoch, whose price is left out.)
+    """
 
     def begin(self, processes: Mapping[int, Process]) -> Decision:
         """Each process sets its policy before it touches anything."""
