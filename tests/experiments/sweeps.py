@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,23 @@ def small_sweep(**axes: Any) -> Sweep:
         "epoch": 100,
     }
     return Sweep.grid(**{**usual, **axes})
+
+
+class LastFirst(Executor):
+    """Waits for so many tasks, and then does the last one first."""
+
+    def __init__(self, tasks: int) -> None:
+        self.tasks = tasks
+        self.held: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Hold it back, or begin with the work."""
+        future: Future[Any] = Future()
+        self.held.append((future, lambda: fn(*args, **kwargs)))
+        if len(self.held) == self.tasks:
+            for waiting, work in reversed(self.held):
+                waiting.set_result(work())
+        return future
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pandas.testing import assert_frame_equal
 
-from tests.experiments.sweeps import small_sweep
+from tests.experiments.sweeps import LastFirst, small_sweep
 
 
 @contextmanager
@@ -60,6 +60,16 @@ def test_frame_and_kept_lines_are_those_of_a_run_in_one_process(name: str, tmp_p
     assert_frame_equal(alone, again, check_exact=True)
     lines = [sorted((tmp_path / file).read_text().splitlines()) for file in ("alone.jsonl", "together.jsonl")]
     assert lines[0] == lines[1]
+
+
+def test_frame_has_the_order_of_the_sweep_whatever_is_done_first(tmp_path: Path) -> None:
+    """The file has the order in which they were done."""
+    sweep = small_sweep()
+    turned = sweep.run(tmp_path / "turned.jsonl", LastFirst(len(sweep)), progress=False)
+    assert_frame_equal(turned, sweep.run(tmp_path / "straight.jsonl", progress=False), check_exact=True)
+    lines = [(tmp_path / name).read_text().splitlines() for name in ("turned.jsonl", "straight.jsonl")]
+    assert lines[0] != lines[1]
+    assert sorted(lines[0]) == sorted(lines[1])
 
 
 @pytest.mark.slow

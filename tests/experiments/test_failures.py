@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 from numakit import PAGE_SIZE, Topology
 from numakit.experiments import FromFile, Generated, Sweep, SweepFailed, Trial
 from numakit.trace import Stay
-from tests.experiments.sweeps import Acts, small_sweep
+from tests.experiments.sweeps import Acts, LastFirst, small_sweep
 
 
 def raises() -> None:
@@ -61,6 +61,7 @@ def test_a_policy_that_raises_is_named_with_its_line_and_the_others_are_played(
         f"2 of 4 trials are done and kept in {path}. Run the sweep again to go on."
     )
     assert [failure.number for failure in failed.failures] == [1, 3]
+    assert [failure.number for failure in failure_of(sweep, None, LastFirst(4)).failures] == [1, 3]
     assert 'raise KeyError("page 7")' in failed.failures[0].traceback
     assert failed.frame["policy"].tolist() == ["stay", "stay"]
     mended = small_sweep(policies={"stay": Stay(), "bad": Acts(nothing)}, random_seeds=[0])

@@ -64,7 +64,7 @@ def moves_for_nothing(real: Callable[..., Any]) -> Callable[..., Any]:
     ("owner", "name", "bug", "cells"),
     [
         (replaying.Epoch, "move", moves_nothing, {"first-run", "break-even", "ping-pong-run", "shared-table"}),
-        (replaying.Epoch, "_call", moves_for_nothing, {"ping-pong-run", "break-even"}),
+        (replaying.Epoch, "_move_pages", moves_for_nothing, {"ping-pong-run", "break-even"}),
     ],
     ids=["moves nothing", "moves for nothing"],
 )
