@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numakit import Machine, Process, Topology
+from numakit import MPOL_BIND, MPOL_MF_MOVE, Machine, Process, Topology
+from numakit.bulk import calls, moves
 from numakit.facade.engine import MANY_PAGES
 from numakit.kernels import SEED, Kernel
 
@@ -55,6 +56,44 @@ def test_a_kernel_with_a_function_of_the_readers_is_played() -> None:
     odd = SEED.with_function("migrate_pages", "migrate_pages_6_1")
     process, pages = process_on(machine("bulk", odd))
     assert process.move_pages(0, pages[:3], [1] * 3).engine == "steps"
+
+
+@pytest.mark.parametrize("engine", ["steps", "bulk", "auto"])
+def test_calls_about_many_pages_go_in_bulk_too(engine: str) -> None:
+    """migrate_pages(2) by the size of the target's areas, mbind() by the range; what became of each page is the same,
+    whoever made the call.
+    """
+    process, pages = process_on(machine(engine))
+    area = process.vmas[0]
+    moved = process.migrate_pages(0, [0], [1])
+    bound, small = (process.mbind(range_, MPOL_BIND, [0], MPOL_MF_MOVE) for range_ in (area, [area[0], area[1]]))
+    made = "steps" if engine == "steps" else "bulk"
+    assert [moved.engine, bound.engine, small.engine] == [made, made, "bulk" if engine == "bulk" else "steps"]
+    assert [moved, bound] == [0, 0]
+    assert [len(moved.fates), len(bound.fates), len(small.fates)] == [len(pages), len(pages), 0]
+    assert moved.rows == ["moved"] * len(pages)
+    assert [moved.fates[-1].address, moved.fates[-1].node, len(moved.fates[5:9])] == [pages[-1], 0, 4]
+
+
+def test_a_cpuset_that_changes_moves_many_pages_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of all its processes, and of one that comes into it; a change that is recorded is played."""
+    made: list[str] = []
+    with_many_at_once = moves.with_many_at_once
+
+    def note(m: Any, *arguments: Any) -> Any:
+        made.append("bulk")
+        return with_many_at_once(m, *arguments)
+
+    monkeypatch.setattr(calls, "with_many_at_once", note)
+    process, _ = process_on(machine())
+    jobs = process.machine.cpuset("jobs", [1], memory_migrate=True)
+    assert jobs.attach(process.pid) == 0
+    assert set(process.vmas[0].nodes) == {1}
+    assert jobs.set_mems([0]) == 0
+    assert set(process.vmas[0].nodes) == {0}
+    assert made == ["bulk", "bulk"]
+    process.machine.record(jobs.set_mems, [1])
+    assert made == ["bulk", "bulk"]
 
 
 def test_an_unknown_engine_is_refused() -> None:

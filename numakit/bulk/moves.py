@@ -17,10 +17,10 @@ from numakit.bulk.page_range import (
     check_range_in_bulk,
     left_in_a_locked_area_in_bulk,
     note_untried_in_bulk,
+    take_noted,
 )
 from numakit.kernels.functions import serves
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import Verdict, take_verdict
 from numakit.syscalls.migrate_pages import Moves
 from numakit.syscalls.moves_report import MovesReport, verdict_on
 from numakit.syscalls.report import why_it_returned
@@ -31,9 +31,9 @@ from numakit.timeline.task import Steps
 def report_moves_in_bulk(m: MachineState, moves: Moves) -> MovesReport:
     """The report on a call that has ended; what became of its pages stays in columns."""
     passed = PassedPages(()) + moves.passed
-    noted = take_noted(m)
+    noted = take_noted(m, passed.whole.pages)
     isolated = np.flatnonzero(passed.whole.left < 0)
-    single = isolated[np.isin(passed.whole.pages[isolated], list(noted))].tolist()
+    single = isolated[np.isin(passed.whole.pages[isolated], list(noted))].tolist() if noted else []
     verdicts = {at: verdict_on(m, passed[at].page, passed[at].node, noted[passed[at].page]) for at in single}
     fates = Fates(passed, verdicts)
     return MovesReport(moves.ret, why_it_returned(m), moves.pairs, fates, replace(m.costs), "bulk")
@@ -42,15 +42,7 @@ def report_moves_in_bulk(m: MachineState, moves: Moves) -> MovesReport:
 @serves("forget_fates")
 def forget_fates_in_bulk(m: MachineState, moves: Moves) -> None:
     """What was noted of pages is not kept."""
-    take_noted(m)
-
-
-def take_noted(m: MachineState) -> dict[int, Verdict]:
-    """What was noted of the pages of this call: those that the readable functions tried and could not move, and those
-    that nobody tried. It is not kept in the state any longer.
-    """
-    keys = [key for key in m.table if isinstance(key, tuple) and key[:2] == ("page verdict", m.current)]
-    return {key[2]: verdict for key in keys if (verdict := take_verdict(m, *key)) is not None}
+    take_noted(m, (PassedPages(()) + moves.passed).whole.pages)
 
 
 #: what serves while such a call is made

@@ -17,7 +17,7 @@ from numakit.bulk.views import NONE, Bools, Frames, Ints, rows_of, view
 from numakit.kernels.functions import serves
 from numakit.machine.frames import get_page
 from numakit.machine.state import PG_RESERVED, MachineState
-from numakit.machine.verdicts import Verdict, decide_page
+from numakit.machine.verdicts import Verdict, decide_page, take_verdict
 from numakit.machine.vma import PTE_PFN, PTE_PRESENT, PTE_TYPE, VmAreaStruct
 from numakit.syscalls.page_range import (
     INVERT,
@@ -61,9 +61,22 @@ def check_range_in_bulk(
 
 @serves("note_untried")
 def note_untried_in_bulk(m: MachineState, walk: Walk) -> None:
-    """Note it where nobody will try the pages. (Else it is noted of those that are left, see kernel_migrate_pages.)"""
-    for page in walk.isolated if walk.rc else ():
+    """Note it where nobody will try the pages. (Else it is noted of those that are left, see kernel_migrate_pages.)
+    What an earlier call has left noted of them goes.
+    """
+    isolated: Column = walk.isolated  # type: ignore[assignment]
+    take_noted(m, isolated.values)
+    for page in isolated.values.tolist() if walk.rc else ():
         decide_page(m, page, 0, "left-untried")
+
+
+def take_noted(m: MachineState, pages: Ints) -> dict[int, Verdict]:
+    """What is noted of some pages: those that the readable functions tried and could not move, and those that nobody
+    tried. It is not kept in the state any longer.
+    """
+    noted = [key[2] for key in m.table if isinstance(key, tuple) and key[:2] == ("page verdict", m.current)]
+    among = np.array(noted)[np.isin(noted, pages)].tolist() if noted else []
+    return {page: take_verdict(m, "page verdict", m.current, page) for page in among}  # type: ignore[misc]
 
 
 @serves("check_pte_range")

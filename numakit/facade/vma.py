@@ -169,6 +169,8 @@ def whole(value: Any) -> Any:
 
 def range_of(pages: Pages, argument: str) -> tuple[int, int]:
     """(first address, first address behind) of neighbouring pages. Raises ValueError if they are not."""
+    if isinstance(pages, Area) and pages.pages:
+        return pages.start, pages.end
     addresses = addresses_of(pages, argument)
     begin = [address >> PAGE_SHIFT << PAGE_SHIFT for address in addresses]
     if not begin or begin != list(range(begin[0], begin[0] + len(begin) * PAGE_SIZE, PAGE_SIZE)):

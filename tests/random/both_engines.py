@@ -41,7 +41,7 @@ class Played(NamedTuple):
 
 
 KINDS = ("move", "move", "move of other", "query", "write", *2 * ["migrate"], *2 * ["mbind"], "mems", "attach")
-MODES = (0, MPOL_PREFERRED, *2 * [MPOL_BIND], MPOL_INTERLEAVE)
+MODES = (0, MPOL_PREFERRED, *2 * [MPOL_BIND, MPOL_INTERLEAVE])
 CALLS = st.builds(
     Played,
     st.sampled_from(KINDS),
@@ -55,7 +55,7 @@ CALLS = st.builds(
 def world(random_seed: int, kernel: Kernel, engine: str) -> Machine:
     """Two or three nodes, one of which may be small or without memory, and two to four processes that share memory."""
     draw = Random(f"both engines {random_seed}")
-    frames = {0: draw.choice((60, 120)), 1: draw.choice((45, 120)), 3: draw.choice((0, 5, 60, 120))}
+    frames = {0: draw.choice((60, 120)), 1: draw.choice((45, 120)), 3: draw.choice((0, 5, 9, 120))}
     machine = small_machine(frames, kernel, SWAP_PAGES)
     machine.engine = engine
     jobs = machine.cpuset("jobs", draw.choice(([0], [1], [0, 1])), memory_migrate=draw.random() < 0.7)
@@ -63,7 +63,7 @@ def world(random_seed: int, kernel: Kernel, engine: str) -> Machine:
     parent = machine.spawn("parent", uid=draw.choice((0, 0, 1000)), node=0, cpuset=where)
     areas = [parent.mmap(LARGE), parent.mmap(SMALL), parent.mmap(SHARED, shared=True)]
     for area in areas:
-        if draw.random() < 0.2:
+        if draw.random() < 0.4:
             parent.mbind(area, *some_policy(draw))
     if draw.random() < 0.2:
         parent.set_mempolicy(*some_policy(draw))
@@ -85,7 +85,7 @@ def world(random_seed: int, kernel: Kernel, engine: str) -> Machine:
     machine.spawn("visitor", uid=draw.choice((0, 1000)), node=1).write([])
     if draw.random() < 0.2:
         parent.mlock(areas[0][3:5])
-    if draw.random() < 0.2:
+    if draw.random() < 0.4:
         parent.vmsplice(draw.sample(list(areas[1]), 2))
     if draw.random() < 0.2:
         parent.mprotect(areas[0][6:8], 0)
@@ -142,7 +142,8 @@ def play_moves(machine: Machine, draw: Random, call: Played, caller: Process, ta
         return draw.choice(machine.cpusets).attach(target.pid)
     everywhere = places(caller) or [0x10000000]
     start = everywhere[call.first % len(everywhere)]
-    behind = draw.choice((start + call.pages * PAGE_SIZE, draw.choice(everywhere), everywhere[-1]))
+    its_end = min([vma.end for vma in caller.vmas if vma.end > start], default=start)
+    behind = draw.choice((start + call.pages * PAGE_SIZE, everywhere[-1], *3 * [its_end]))
     flags = draw.choice((0, *2 * [MPOL_MF_MOVE], *2 * [MPOL_MF_MOVE_ALL])) | draw.choice((0, MPOL_MF_STRICT))
     mode, nodes = some_policy(draw)
     return caller.mbind(start, mode, nodes, flags, length=max(0, behind - start))

@@ -10,14 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numakit.bulk import first_touch, free_frames, kernel_move_pages, migrate, move_pages, pages, pagevec, passes
+from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
+from numakit.bulk import (
+    first_touch,
+    free_frames,
+    kernel_migrate_pages,
+    kernel_move_pages,
+    migrate,
+    move_pages,
+    new_pages,
+    page_range,
+    pages,
+    pagevec,
+    passes,
+)
 from numakit.kernels import ALL_KERNELS
 from numakit.machine.vma import PTE_DIRTY
+from numakit.migration import kernel_6_12
 from numakit.syscalls import move_pages_in_chunks
 from tests.random.both_engines import KINDS, Played
 from tests.random.test_both_engines import differences
 
-WORLDS = 150  #: random worlds that are played, at most, until a bug is found
+WORLDS = 300  #: random worlds that are played, at most, until a bug is found
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -81,7 +95,26 @@ def last_of_equal_entries_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(move_pages, "take_off_lru", wrong)
 
 
+def sharers_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk takes pages along that others map, whatever its flags."""
+    monkeypatch.setattr(page_range, "MPOL_MF_MOVE_ALL", MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)
+
+
+def turns_begin_with_the_second_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that interleave are counted from one, and not by their address."""
+    right = new_pages.interleave_offset
+    monkeypatch.setattr(new_pages, "interleave_offset", lambda vma, address: right(vma, address) + 1)
+
+
+def those_behind_a_full_node_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not tried when a call ends for want of memory counts as moved."""
+    monkeypatch.setattr(kernel_migrate_pages.WalkQueue, "note_untried", lambda queue: None)
+
+
 BUGS = [
+    sharers_are_moved,
+    turns_begin_with_the_second_node,
+    those_behind_a_full_node_are_forgotten,
     frames_come_lowest_first,
     dirty_bits_are_lost,
     stamps_start_too_early,
@@ -118,6 +151,8 @@ def _every_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "SHORTEST_RUN", 1)
     monkeypatch.setattr(first_touch, "SHORTEST_TOUCH", 1)
     monkeypatch.setattr(move_pages_in_chunks, "CHUNK", 9)
+    for module in (kernel_6_12, kernel_migrate_pages, kernel_move_pages):
+        monkeypatch.setattr(module, "NR_MAX_BATCHED_MIGRATION", 5)
 
 
 @pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
