@@ -40,7 +40,8 @@ class Played(NamedTuple):
     random_seed: int
 
 
-KINDS = ("move", "move", "move of other", "query", "write", *2 * ["migrate"], *2 * ["mbind"], "mems", "attach")
+MOVING = (*2 * ["migrate"], *3 * ["mbind"], "mems", "attach")  #: calls about ranges and whole processes
+KINDS = ("move", "move", "move of other", "query", "write", *MOVING)
 MODES = (0, MPOL_PREFERRED, *2 * [MPOL_BIND, MPOL_INTERLEAVE])
 CALLS = st.builds(
     Played,
@@ -115,7 +116,7 @@ def play(machine: Machine, call: Played) -> Any:
     caller, target = processes[call.who % len(processes)], processes[call.whose % len(processes)]
     if call.kind != "move of other":
         target = caller
-    if call.kind in ("migrate", "mbind", "mems", "attach"):
+    if call.kind in MOVING:
         return play_moves(machine, draw, call, caller, processes[call.whose % len(processes)])
     addresses = named(draw, target, call)
     pid = 0 if target is caller else target.pid
