@@ -43,12 +43,13 @@ def test_prose_has_the_numbers_of_the_runs() -> None:
     assert (
         "profiler takes 3.7 times as long, next-touch 2.7 times, hysteresis twice, rent-or-buy exactly as long" in said
     )
-    assert {round(float(names["against"].loc["next-touch", name])) for name in ("streaming", "stencil")} == {4}
     assert round(100 * float(names["against"].loc["profiler", "stencil"]) - 100) == 12
-    assert "next-touch, which takes four times as long" in said
     assert "the profiler a little (+12 %)" in said
     next_touch = names["beside"].loc["next-touch"]
-    assert 2.5 < next_touch.min() < next_touch.max() < 3.2
+    assert [round(float(next_touch[length]), 1) for length in (10, 20)] == [1.1, 1.1]
+    shared = names["against"].loc[["profiler", "next-touch"], ["pointer-chase", "zipf"]]
+    assert shared.min(axis=None) > 2
+    assert shared.max(axis=None) < 4
     assert round(100 * float(names["two"].loc["next-touch", "locality"])) == 84
     assert names["verdict"].loc["profiler", "worst"] == pytest.approx(3.7, abs=0.05)
 
