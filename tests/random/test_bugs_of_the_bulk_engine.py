@@ -25,6 +25,7 @@ from numakit.bulk import (
     passes,
 )
 from numakit.kernels import ALL_KERNELS
+from numakit.machine.mempolicy import interleave_offset
 from numakit.machine.vma import PTE_DIRTY
 from numakit.migration import kernel_6_12
 from numakit.syscalls import move_pages_in_chunks
@@ -102,8 +103,7 @@ def sharers_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def turns_begin_with_the_second_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that interleave are counted from one, and not by their address."""
-    right = new_pages.interleave_offset
-    monkeypatch.setattr(new_pages, "interleave_offset", lambda vma, address: right(vma, address) + 1)
+    monkeypatch.setattr(new_pages, "interleave_offset", lambda vma, address: interleave_offset(vma, address) + 1)
 
 
 def those_behind_a_full_node_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
