@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -23,10 +24,10 @@ import numpy as np
 
 from benchmarks.page import markdown_table, write_section
 from benchmarks.pipeline import two_nodes
-from numakit import MPOL_MF_MOVE, PAGE_SIZE, Machine, Process
+from numakit import MPOL_BIND, MPOL_MF_MOVE, PAGE_SIZE, Machine, Process
 from numakit.tables import text_table
 
-PAGES = 200_000
+PAGES, MILLION = 200_000, 1_000_000
 LARGE = 1 << 24
 REPEATS = 5
 HEAD = ("what", "measured", "aim", "beside the yardstick")
@@ -113,6 +114,24 @@ def back_and_forth(process: Process, addresses: Any) -> float:
     return median(move) / len(addresses)
 
 
+def whole_process(copy: float) -> list[tuple[str, ...]]:
+    """A million pages that lie on one node, moved to the other by calls that name a process or a range, and back."""
+    _, process, _ = touched(MILLION)
+    area, turn = process.vmas[0], count()
+
+    def migrate() -> None:
+        source = next(turn) % 2
+        process.migrate_pages(0, [source], [1 - source])
+
+    def bind() -> None:
+        process.mbind(area, MPOL_BIND, [1 - next(turn) % 2], MPOL_MF_MOVE)
+
+    return [
+        (f"a page moved by {name}, of a million", *ratio(copy, median(call) / MILLION, ""))
+        for name, call in (("migrate_pages(2)", migrate), ("mbind()", bind))
+    ]
+
+
 def ratio(yardstick: float | None, taken: float, aim: str) -> tuple[str, str, str]:
     """Measured, aim, and how many times faster than the yardstick."""
     return f"{1e9 * taken:.0f} ns", aim, f"{yardstick / taken:.1f} times" if yardstick else "no answer here"
@@ -135,7 +154,7 @@ def figures() -> list[tuple[str, ...]]:
         some = addresses[order]
         taken = median(lambda some=some: process.move_pages(0, some)) / PAGES  # type: ignore[misc]
         rows.append((f"a page asked for, {name}", *ratio(asked(order), taken, f"{aim} (the running kernel's query)")))
-    return rows
+    return rows + whole_process(copy)
 
 
 class Large(NamedTuple):
