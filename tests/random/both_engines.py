@@ -41,11 +41,12 @@ class Played(NamedTuple):
 
 
 MOVING = (*2 * ["migrate"], *3 * ["mbind"], "mems", "attach")  #: calls about ranges and whole processes
-KINDS = ("move", "move", "move of other", "query", "write", *MOVING)
+NAMING = ("move", "move", "move", "move of other", "query", "write")  #: calls that name each page
+KINDS = (*NAMING, *MOVING)
 MODES = (0, MPOL_PREFERRED, *2 * [MPOL_BIND, MPOL_INTERLEAVE])
 CALLS = st.builds(
     Played,
-    st.sampled_from(KINDS),
+    st.sampled_from((*NAMING, "mbind")),
     *[st.integers(0, 3)] * 2,
     st.integers(0, 44),
     st.integers(0, 60),
