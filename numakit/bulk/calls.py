@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from numakit.bulk.first_touch import write_in_bulk
+from numakit.bulk.first_touch import read_in_bulk, write_in_bulk
 from numakit.bulk.kernel_move_pages import report_kernel_move_pages_in_bulk
 from numakit.bulk.move_pages import report_move_pages_in_bulk
 from numakit.bulk.move_pages_in_chunks import report_move_pages_in_chunks_in_bulk
@@ -35,3 +35,8 @@ def write(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[int]:
 def moves(m: MachineState, call: Callable[..., Steps[Any]], *arguments: Any) -> Steps[Any]:
     """migrate_pages(2), mbind() or a change of a cpuset: ``call`` with its arguments."""
     return (yield from with_many_at_once(m, call, *arguments))
+
+
+def read(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[list[int]]:
+    """A read of each of many pages, as access() after access()."""
+    return (yield from read_in_bulk(m, mm, addresses))

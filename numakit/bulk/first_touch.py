@@ -1,7 +1,8 @@
-"""Writing to many pages for the first time: what a fault at each of them leaves behind, in a few array operations.
+"""Reading and writing many pages for the first time: what a fault at each leaves behind, in a few array operations.
 
-Anonymous memory that nobody has touched, of an area that may be written and does not interleave, gets its frames along
-one zonelist, in order; nothing comes free meanwhile. All other addresses are accessed one by one.
+Reads of anonymous memory that nobody has touched map the zero page. The first writes to such memory, and to what had
+only been read, get frames along one zonelist, in order, where the area may be written and does not interleave; nothing
+comes free meanwhile. All other addresses are accessed one by one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from numakit.machine.frames import mems_allowed
 from numakit.machine.mempolicy import cpuset_update_task_memory_state, get_vma_policy, zonelist_policy
 from numakit.machine.numastat import FOREIGN, HIT_LOCAL, HIT_OTHER, MISS_LOCAL, MISS_OTHER
 from numakit.machine.state import NUMASTAT_COUNTERS, MachineState
-from numakit.machine.vma import PTE_NONE, PTE_PFN, PTE_PRESENT, PTE_TYPE, VM_WRITE, VmAreaStruct
+from numakit.machine.vma import (
+    PTE_NONE,
+    PTE_PFN,
+    PTE_PRESENT,
+    PTE_TYPE,
+    PTE_YOUNG,
+    VM_READ,
+    VM_WRITE,
+    VmAreaStruct,
+)
 from numakit.timeline.task import Steps
 
 SHORTEST_TOUCH = 24  #: so many untouched pages in a row are worth the array operations
@@ -35,7 +45,7 @@ def write_in_bulk(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[i
     frames = Frames(m)
     for start in range(0, len(column), CHUNK):
         chunk = column[start : start + CHUNK]
-        for begin, end, vma in runs_of_untouched(m, mm, chunk):
+        for begin, end, vma in runs_of_untouched(m, mm, chunk, write=True):
             done = begin
             if vma is not None and end - begin >= SHORTEST_TOUCH:
                 done += touch(m, frames, vma, chunk[begin:end])
@@ -46,21 +56,52 @@ def write_in_bulk(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[i
     return 0
 
 
-def runs_of_untouched(m: MachineState, mm: int, addresses: Ints) -> list[tuple[int, int, VmAreaStruct | None]]:
-    """(begin, end, area) of the parts of some addresses: untouched anonymous memory of one writable area, or (None)
-    anything else. Only ascending pages are looked at: none of them is named twice.
+def read_in_bulk(m: MachineState, mm: int, addresses: Sequence[int]) -> Steps[list[int]]:
+    """Read each page named, in order: what is written in it, or -EFAULT or -ENOMEM (access)."""
+    column = column_of(addresses)
+    assert column is not None, "addresses are whole numbers below 2**47"
+    tokens: list[int] = []
+    for begin, end, vma in runs_of_untouched(m, mm, column, write=False):
+        if vma is not None and end - begin >= SHORTEST_TOUCH:
+            map_zero_page(m, vma, column[begin:end])
+            tokens += [m.contents[m.table["zero page"]]] * (end - begin)
+            continue
+        for address in column[begin:end].tolist():
+            page = yield from access(m, mm, address, write=False)
+            tokens.append(m.contents[page] if page >= 0 else page)
+    return tokens
+
+
+def map_zero_page(m: MachineState, vma: VmAreaStruct, addresses: Ints) -> None:
+    """Read untouched anonymous pages of an area (do_anonymous_page)."""
+    zero = m.table["zero page"]
+    view(m.arrays[vma.table])[regular(places_in(vma, addresses))] = zero << PTE_PFN | PTE_PRESENT | PTE_YOUNG
+    m.set(m.count, zero, m.count[zero] + len(addresses))
+    m.set(m.mapcount, zero, m.mapcount[zero] + len(addresses))
+
+
+def runs_of_untouched(
+    m: MachineState, mm: int, addresses: Ints, *, write: bool
+) -> list[tuple[int, int, VmAreaStruct | None]]:
+    """(begin, end, area) of the parts of some addresses: untouched anonymous memory of one area, for a write also what
+    was only read, or (None) anything else. Nothing is looked at where a page is named twice.
     """
-    areas = areas_of(m, mm)
-    if not areas.vmas or ("mmap_sem", mm) in m.table or not (np.diff(addresses >> PAGE_SHIFT) > 0).all():
+    areas, pages = areas_of(m, mm), addresses >> PAGE_SHIFT
+    each_once = (np.diff(pages) > 0).all() or len(np.unique(pages)) == len(pages)
+    if not areas.vmas or ("mmap_sem", mm) in m.table or not each_once:
         return [(0, len(addresses), None)]
     crossed = areas.parts_of(addresses)
     which = np.where(crossed & 1, crossed >> 1, -1)
     for number in np.unique(which[which >= 0]).tolist():
         of_it, vma = np.flatnonzero(which == number), areas.vmas[number]
         ptes = view(m.arrays[vma.table])[places_in(vma, addresses[of_it])]
-        policy = get_vma_policy(m, m.pid, vma, vma.start)
-        plain = not vma.file and vma.flags & VM_WRITE and not (policy and policy.mode == MPOL_INTERLEAVE)
-        which[of_it[ptes & PTE_TYPE != PTE_NONE] if plain else of_it] = -1
+        touched = ptes & PTE_TYPE != PTE_NONE
+        plain = not vma.file and vma.flags & (VM_WRITE if write else VM_READ)
+        if write:
+            touched &= (ptes & PTE_TYPE != PTE_PRESENT) | (ptes >> PTE_PFN != m.table["zero page"])
+            policy = get_vma_policy(m, m.pid, vma, vma.start)
+            plain = plain and not (policy and policy.mode == MPOL_INTERLEAVE)
+        which[of_it[touched] if plain else of_it] = -1
     ends = [*(np.flatnonzero(np.diff(which)) + 1).tolist(), len(which)]
     parts = zip([0, *ends[:-1]], ends, strict=True)
     return [(begin, end, areas.vmas[which[begin]] if which[begin] >= 0 else None) for begin, end in parts]
@@ -72,8 +113,8 @@ def places_in(vma: VmAreaStruct, addresses: Ints) -> Ints:
 
 
 def touch(m: MachineState, frames: Frames, vma: VmAreaStruct, addresses: Ints) -> int:
-    """Write to untouched anonymous pages of an area, in order, as long as there are frames. How many were written to
-    (do_anonymous_page, write_contents).
+    """Write to anonymous pages of an area that were never written to, in order, as long as there are frames. How many
+    were written to (do_anonymous_page, do_wp_page, write_contents).
     """
     cpuset_update_task_memory_state(m)
     number = min(len(addresses), CHUNK)
@@ -90,7 +131,11 @@ def touch(m: MachineState, frames: Frames, vma: VmAreaStruct, addresses: Ints) -
     frames.flags[where] = flags_of_fresh_page(m)
     frames.contents[where] = m.clock[1] + 1 + np.arange(len(new))
     m.set(m.clock, 1, m.clock[1] + len(new))
-    view(m.arrays[vma.table])[regular(at)] = new << PTE_PFN | PTE_PRESENT | WRITTEN
+    ptes, zero, places = view(m.arrays[vma.table]), m.table["zero page"], regular(at)
+    only_read = int(np.count_nonzero(ptes[places]))  # the others are PTE_NONE
+    m.set(m.count, zero, m.count[zero] - only_read)
+    m.set(m.mapcount, zero, m.mapcount[zero] - only_read)
+    ptes[places] = new << PTE_PFN | PTE_PRESENT | WRITTEN
     pass_pagevec(m, frames, pagevec, drain_what_waited(frames, pagevec), NONE, new)
     return len(new)
 

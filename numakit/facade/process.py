@@ -313,7 +313,7 @@ class Process(PolicyCalls):
 
         One number for one address, a list for several.
         """
-        addresses = addresses_of(pages, "pages")
+        addresses = many(self._machine, pages, 0, (1 << 47) - 1) or addresses_of(pages, "pages")
 
         def start(m: MachineState, me: TaskStruct) -> Steps[list[int]]:
             tokens = []
@@ -323,7 +323,13 @@ class Process(PolicyCalls):
             return tokens
 
         several = isinstance(pages, Iterable)
-        return self._prepare("read", start, lambda read: read if several or read == -ESRCH else read[0])
+        return self._prepare(
+            "read",
+            start,
+            lambda read: read if several or read == -ESRCH else read[0],
+            in_bulk=lambda m, me: bulk_calls().read(m, me.mm, addresses),
+            pages=len(addresses),
+        )
 
     @Call
     def vmsplice(self, pages: Pages, name: str = "a pipe") -> Prepared[PinnedPages]:
