@@ -33,7 +33,7 @@ from numakit.machine.lru import lru_cache_disable
 from numakit.machine.mempolicy import cpuset_update_task_memory_state
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import Verdict, because, take_verdict
+from numakit.machine.verdicts import Verdict, because, forget_verdicts, take_verdict
 from numakit.migration.kernel_6_12 import NR_MAX_BATCHED_MIGRATION
 from numakit.syscalls.kernel_move_pages import Answers, check_call_now, end_of_moves, move_entries, open_answers
 from numakit.syscalls.move_pages import UNSET, CallRecord
@@ -98,6 +98,7 @@ def report_kernel_move_pages_in_bulk(
     except KernelBug as bug:
         why = Verdict(0, "bug", (("what", str(bug)),))
     m.put(("call", m.current), None)
+    forget_verdicts(m)
     m.drop_array(record.outcome)
     m.drop_array(record.queued)
     assert record.stored is not None
@@ -235,7 +236,8 @@ def look_ahead(
     rows = rows_to_take_from(m, nodes[movers])
     obstacles = named_before(m, found.pages, movers)
     obstacles[movers[~can_move(m, frames, found.pages[movers], rows)]] = True
-    starts = first_of_batches(found.rows == QUEUED, nodes)
+    # Whether an entry that is looked up again moves anything is open: its batch goes on, to be cut when that is known.
+    starts = first_of_batches((found.rows == QUEUED) | obstacles, nodes)
     bad = np.add.reduceat(obstacles, starts) > 0 if len(starts) else np.zeros(0, bool)
     if number < len(call.nodes):  # from the batch on that is open when the bad node is seen
         starts, bad = (starts, bad) if len(starts) else (np.zeros(1, np.int64), np.ones(1, bool))

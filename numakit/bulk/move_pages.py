@@ -36,7 +36,7 @@ from numakit.machine.lru import lru_add_drain_all
 from numakit.machine.mempolicy import cpuset_update_task_memory_state
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import Verdict, because, take_verdict
+from numakit.machine.verdicts import Verdict, because, forget_verdicts, take_verdict
 from numakit.migration.new_page import NewPage
 from numakit.migration.putback import putback_lru_pages
 from numakit.syscalls.move_pages import (
@@ -129,6 +129,7 @@ def report_move_pages_in_bulk(
     except KernelBug as bug:
         why = Verdict(0, "bug", (("what", str(bug)),))
     m.put(("call", m.current), None)
+    forget_verdicts(m)
     m.drop_array(outcome)
     m.drop_array(queued)
     written = call.answers if ret is not None and ret >= 0 else np.broadcast_to(np.int32(UNSET), nr_pages)

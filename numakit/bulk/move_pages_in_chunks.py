@@ -24,7 +24,7 @@ from numakit.machine.lru import lru_add_drain_all
 from numakit.machine.mempolicy import cpuset_update_task_memory_state
 from numakit.machine.process import TaskStruct, get_task_mm
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import Verdict, because, take_verdict
+from numakit.machine.verdicts import Verdict, because, forget_verdicts, take_verdict
 from numakit.syscalls import move_pages_in_chunks
 from numakit.syscalls.kernel_move_pages import Answers, open_answers
 from numakit.syscalls.move_pages import UNSET, CallRecord, check_process, fetch_entry_of_2006
@@ -74,6 +74,7 @@ def report_move_pages_in_chunks_in_bulk(
     except KernelBug as bug:
         why = Verdict(0, "bug", (("what", str(bug)),))
     m.put(("call", m.current), None)
+    forget_verdicts(m)
     m.drop_array(record.outcome)
     m.drop_array(record.queued)
     assert record.stored is not None

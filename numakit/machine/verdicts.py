@@ -50,3 +50,12 @@ def take_verdict(m: MachineState, *key: Any) -> Verdict | None:
     if verdict is not None:
         m.put(key, None)
     return verdict
+
+
+def forget_verdicts(m: MachineState) -> None:
+    """The call of the acting task has ended: what was noted of its entries and pages, and that nobody asked for, is not
+    kept. The next call of a task with this number would take it for its own.
+    """
+    for key in [key for key in m.table if isinstance(key, tuple) and key[0] in ("entry", "page verdict")]:
+        if key[1] == m.current:
+            m.put(key, None)

@@ -15,7 +15,7 @@ from numakit.machine.bug import KernelBug
 from numakit.machine.costs import Costs
 from numakit.machine.process import TaskStruct
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import Verdict, take_verdict
+from numakit.machine.verdicts import Verdict, forget_verdicts, take_verdict
 from numakit.migration.migrate_pages import migrate_pages
 from numakit.migration.new_page import NewPage
 from numakit.syscalls.move_pages import UNSET, CallRecord, sys_move_pages
@@ -80,6 +80,7 @@ def report_move_pages(
         if record.stored is not None:
             stored = tuple(None if value == UNSET else value for value in m.arrays[record.stored])
             m.drop_array(record.stored)
+    forget_verdicts(m)
     if stored is not None:
         written = stored
     elif status is None:
