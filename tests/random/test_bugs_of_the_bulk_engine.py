@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 
 from numakit import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
 from numakit.bulk import (
-    first_touch,
     free_frames,
     kernel_migrate_pages,
     kernel_move_pages,
@@ -27,9 +25,7 @@ from numakit.bulk import (
 from numakit.kernels import ALL_KERNELS
 from numakit.machine.mempolicy import interleave_offset
 from numakit.machine.vma import PTE_DIRTY
-from numakit.migration import kernel_6_12
-from numakit.syscalls import move_pages_in_chunks
-from tests.random.both_engines import KINDS, Played
+from tests.random.both_engines import calls_of, every_run_counts
 from tests.random.test_both_engines import differences
 
 WORLDS = 300  #: random worlds that are played, at most, until a bug is found
@@ -129,13 +125,7 @@ def first_difference() -> str:
     not.
     """
     for random_seed in range(WORLDS):
-        draw = Random(random_seed)
-        calls = [
-            Played(
-                draw.choice(KINDS), draw.randrange(4), draw.randrange(4), 0, draw.randrange(20, 61), draw.randrange(999)
-            )
-            for _ in range(3)
-        ]
+        calls = calls_of(random_seed)
         try:
             seen = differences(random_seed, ALL_KERNELS[random_seed % len(ALL_KERNELS)], calls, Counter())
         except (AssertionError, IndexError, KeyError, ValueError) as failure:
@@ -147,12 +137,7 @@ def first_difference() -> str:
 
 @pytest.fixture(autouse=True)
 def _every_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machines are small here, so that runs of ordinary pages are short: all of them are moved at once."""
-    monkeypatch.setattr(passes, "SHORTEST_RUN", 1)
-    monkeypatch.setattr(first_touch, "SHORTEST_TOUCH", 1)
-    monkeypatch.setattr(move_pages_in_chunks, "CHUNK", 9)
-    for module in (kernel_6_12, kernel_migrate_pages, kernel_move_pages):
-        monkeypatch.setattr(module, "NR_MAX_BATCHED_MIGRATION", 5)
+    every_run_counts(monkeypatch)
 
 
 @pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
