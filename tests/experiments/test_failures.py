@@ -15,6 +15,7 @@ from pandas.testing import assert_frame_equal
 
 from numakit import PAGE_SIZE, Topology
 from numakit.experiments import FromFile, Generated, Sweep, SweepFailed, Trial
+from numakit.experiments.results import ResultsFile
 from numakit.trace import Stay
 from tests.experiments.sweeps import Acts, LastFirst, small_sweep
 
@@ -183,3 +184,33 @@ def test_whoever_interrupts_a_sweep_finds_what_was_done(tmp_path: Path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         small_sweep().run(tmp_path / "results.jsonl", progress=False)
     assert len(small_sweep().frame(tmp_path / "results.jsonl")) == 3
+
+
+class LastOnly(Executor):
+    """Never gets to its tasks, but for the last."""
+
+    def __init__(self, tasks: int) -> None:
+        self.tasks = tasks
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Keep it waiting."""
+        self.futures.append(Future())
+        if len(self.futures) == self.tasks:
+            self.futures[-1].set_result(fn(*args, **kwargs))
+        return self.futures[-1]
+
+
+def test_trials_that_wait_are_cancelled_when_a_sweep_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster would go on for hours for nobody."""
+
+    def interrupted(file: ResultsFile, trial: Trial, row: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResultsFile, "append", interrupted)
+    executor = LastOnly(12)
+    with pytest.raises(KeyboardInterrupt):
+        small_sweep().run(tmp_path / "results.jsonl", executor, progress=False)
+    assert [future.cancelled() for future in executor.futures] == [True] * 11 + [False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -10,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 from numakit import Machine, Topology
-from numakit.experiments import Generated, Sweep
+from numakit.experiments import FromFile, Generated, Sweep
 from numakit.trace import Prices, Profiler, moving_phases, replay
 from tests.clone import ROOT
 from tests.experiments.sweeps import small_sweep
@@ -112,6 +113,20 @@ def test_generated_workload_has_a_thread_on_each_node_with_cpus_and_names_unknow
     assert trace.cpus == tuple(topology.cpus(node)[0] for node in topology.nodes if topology.cpus(node))
     with pytest.raises(ValueError, match="name='stream': workloads are streaming, stencil"):
         Generated("stream")
+
+
+def test_traces_from_files_are_read_by_the_format_that_their_name_tells(tmp_path: Path) -> None:
+    """CSV by its name; all else is what perf script printed."""
+    (tmp_path / "log.csv").write_text("pid,cpu,address,write\n1,4,0x5000,1\n")
+    (tmp_path / "log.txt").write_text("app 7/7 [004] 12.5: cpu/mem-stores/: 5000\n")
+    for name, pid in (("log.csv", 1), ("log.txt", 7)):
+        trace = FromFile(tmp_path / name)(Topology.preset("ring4"), 0)
+        assert (trace.pids, trace.cpus, trace.address.tolist(), trace.write.tolist()) == (
+            (pid,),
+            (4,),
+            [0x5000],
+            [True],
+        )
 
 
 @pytest.mark.slow
