@@ -13,10 +13,14 @@ is left in a pagevec, what lies in the stack of free frames. Four things decide 
 * **When it comes to its LRU list.** Stamps count up in the order in which pagevecs are drained (``migrate``).
 * **What else is written.** Of fields that are written several times the last one stays.
 
+Calls that walk a process or a range (``moves``: migrate_pages(2), mbind(), cpusets) keep the control flow of the
+readable functions; while one is made, a few of its roles are served by functions that take all pages of an area or of
+a walk at once (``page_range``, ``kernel_migrate_pages``), by the policies that decide for them (``new_pages``).
+
 Pages that are not that simple (of files, in swap, locked, pinned, without a frame to go to) are handed one by one to
 the readable functions, in their turn (``passes``); calls that are refused, as a whole. So no rule is written twice but
-for what an undisturbed page goes through, and ``tests/bulk`` plays both engines against each other.
+for what an undisturbed page goes through, and ``tests/random`` plays both engines against each other.
 
 This package is loaded when the first call goes this way; it needs numpy. ``views`` shows the machine's arrays to numpy.
-Answers are columns (``columns``, ``verdicts``): reasons are made when somebody asks for them.
+Answers are columns (``columns``, ``verdicts``, ``fates``): reasons are made when somebody asks for them.
 """
