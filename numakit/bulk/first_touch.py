@@ -88,7 +88,7 @@ def runs_of_untouched(
     """
     areas, pages = areas_of(m, mm), addresses >> PAGE_SHIFT
     each_once = (np.diff(pages) > 0).all() or len(np.unique(pages)) == len(pages)
-    if not areas.vmas or ("mmap_sem", mm) in m.table or not each_once:
+    if not len(addresses) or not areas.vmas or ("mmap_sem", mm) in m.table or not each_once:
         return [(0, len(addresses), None)]
     crossed = areas.parts_of(addresses)
     which = np.where(crossed & 1, crossed >> 1, -1)
