@@ -38,9 +38,9 @@ def played(engine: str, random_seed: int, kernel: str, frames: int) -> tuple[lis
     answers: list[object] = []
     for _ in range(8):
         worker = workers[draw.integers(len(workers))]
-        order = draw.permutation(2 * PAGES)[: draw.integers(1, 2 * PAGES)]
+        order = draw.permutation(2 * PAGES)[: draw.integers(2 * PAGES)]
         order = np.sort(order) if draw.random() < 0.5 else order
-        if draw.random() < 0.2:
+        if len(order) and draw.random() < 0.2:
             order[-1] = order[0]
         addresses = [(1 << 28 if page < PAGES else 1 << 30) + page % PAGES * 4096 for page in order.tolist()]
         kind = draw.choice(["read", "read", "write", "write", "fork", "protect", "policy"])
@@ -49,8 +49,18 @@ def played(engine: str, random_seed: int, kernel: str, frames: int) -> tuple[lis
         elif kind == "fork" and len(workers) < 4:
             workers.append(worker.fork())
         elif kind == "protect":
-            worker.mprotect(addresses[0], PROT_READ if draw.random() < 0.5 else PROT_READ | PROT_WRITE)
+            worker.mprotect(1 << 28, PROT_READ if draw.random() < 0.5 else PROT_READ | PROT_WRITE)
         elif kind == "policy":
             worker.set_mempolicy(MPOL_BIND, {int(draw.integers(2))})
     assert machine.inconsistencies() == []
     return answers, machine.fingerprint()
+
+
+def test_an_access_to_no_page_is_none() -> None:
+    """An empty list, with memory mapped and without, where bulk is forced."""
+    machine = small_machine({0: 40}, KERNELS["seed"], 0)
+    machine.engine = "bulk"
+    worker = machine.spawn("worker")
+    for _ in range(2):
+        assert (worker.read([]), worker.write([])) == ([], 0)
+        worker.mmap(4)
