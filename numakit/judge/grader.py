@@ -76,7 +76,10 @@ def judged(case: Case, lines: str, why: str) -> Judged:
     theirs: dict[int, Finding] = {}
     cannot = f"the judge ended early: {why or 'it did not say why'}"
     for line in lines.splitlines():
-        told = json.loads(line) if line.endswith("}") else {}
+        try:
+            told = json.loads(line)
+        except ValueError:  # the judge ended, or had too much to tell, in the middle of it
+            continue
         if told.get("done"):
             cannot = ""
         elif "cannot" in told:

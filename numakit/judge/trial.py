@@ -297,17 +297,25 @@ def limit_memory(most: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
+def shortened(part: Any, most: int) -> Any:
+    """A part of a finding, its texts cut and such as a file can hold: a submission chooses what its errors say."""
+    if isinstance(part, str):
+        return part[:most].encode(errors="replace").decode()
+    return [shortened(text, most) for text in part] if isinstance(part, tuple) else part
+
+
 def main() -> None:
     """Read a case from standard input, write findings to standard output."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     task = json.loads(sys.stdin.buffer.read())
+    limits = Limits(*task["limits"])
 
     def tell(**finding: Any) -> None:
-        out.write(json.dumps(finding) + "\n")
+        told = {name: shortened(part, 3 * limits.output) for name, part in finding.items()}
+        out.write(json.dumps(told) + "\n")
         out.flush()
 
-    limits = Limits(*task["limits"])
     limit_memory(JUDGES_MEMORY * limits.memory)
     kind, command, uid = task["walls"]
     try:
