@@ -57,10 +57,11 @@ class JudgesDoor:
     """What the judge lets a submission do, and how a submission's errors look in the tests.
 
     A submission's object is never asked whether it equals something, is true, or contains something: that would be a
-    verdict, and the tests' to find. It is called, and gone through item by item.
+    verdict, and the tests' to find. It is called, and gone through item by item; how many items it has is counted.
     """
 
     asked = frozenset(("__call__", "__iter__", "__next__", "__len__", "__getitem__"))
+    once = True
 
     def __init__(self, serves: bool = False) -> None:
         """`serves`: does a function of the submission serve in the kernel?"""

@@ -42,9 +42,11 @@ class Door(Protocol):
     """What an end lets the other end do with its things, and what it makes of theirs.
 
     `asked`: the special methods of their things that are asked for; others are those of any object.
+    `once`: are the items of their things asked for once? Then a thing has as many as it showed, whatever it says.
     """
 
     asked: frozenset[str]
+    once: bool
 
     def describe(self, thing: Any) -> Description | None:
         """None if it does not leave this side."""
@@ -200,7 +202,8 @@ class Peer:
             case ["mine", int() as number] if number in self.topologies:
                 return self.topologies[number]
             case ["mine", int() as number] if number in self.stand_ins:
-                return self.stand_ins[number]
+                known = self.stand_ins[number]
+                return type(known)(self, number) if self.door.once else known  # it may hold other items by now
             case ["mine", int() as number, [str() as name, list() as methods, list() as special]]:
                 self.stand_ins[number] = self.kind(name, methods, special)(self, number)
                 return self.stand_ins[number]
@@ -212,7 +215,9 @@ class Peer:
         if key not in self.kinds:
             members: dict[str, Any] = {method: Forward(method) for method in methods if not method.startswith("_")}
             members |= {method: Forward(method) for method in self.door.asked.intersection(special)}
-            members |= {name: own for name, own in OWN.items() if name in members}
+            if self.door.once and "__getitem__" in members:
+                members["__iter__"] = None  # else a count of items and a walk over them could tell different things
+            members |= {name: own for name, own in (OWN_ONCE if self.door.once else OWN).items() if name in members}
             members.setdefault("__hash__", object.__hash__)
             members["__module__"] = __name__
             if (model := self.door.looks_like(name)) is not None:
@@ -266,4 +271,22 @@ def _next(thing: StandIn) -> Any:
     return value
 
 
+def _items(thing: StandIn) -> Any:
+    """What is in a thing, asked for once; None for an iterator."""
+    if "_items" not in vars(thing):
+        peer, number = thing._end
+        object.__setattr__(thing, "_items", peer.ask("iterate", number))
+    return vars(thing)["_items"]
+
+
+def _iterate_once(thing: StandIn) -> Any:
+    items = _items(thing)
+    return thing if items is None else iter(items)
+
+
+def _len_once(thing: StandIn) -> int:
+    return len(_items(thing))
+
+
 OWN = {"__iter__": _iterate, "__next__": _next}
+OWN_ONCE = {"__iter__": _iterate_once, "__next__": _next, "__len__": _len_once}

@@ -50,6 +50,7 @@ class StudentsDoor:
     """The judge may ask for everything; it is the submission's own process."""
 
     asked = SPECIAL
+    once = False  # what the judge has changes, and the judge does not lie
 
     def describe(self, thing: Any) -> Description:
         """Functions, iterators, and objects of the submission with their public methods."""

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass
+from numbers import Integral
 from typing import Any
 
 from numakit.moments import Moment, moment_named
@@ -39,6 +40,8 @@ def encode(value: Any, other: Callable[[Any], Any]) -> Any:
     for plain in (int, float, str):
         if isinstance(value, plain):
             return plain(value)
+    if isinstance(value, Integral):  # numpy's
+        return int(value)
     if isinstance(value, bytes | bytearray):
         return ["bytes", bytes(value).hex()]
     if isinstance(value, slice | range):
