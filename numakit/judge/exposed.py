@@ -24,7 +24,8 @@ MODEL = ("numakit.facade.", "numakit.machine.", "numakit.migration.", "numakit.s
 OF_THE_STATE = frozenset(["topology", "kernel", "node_ids", "nr_frames", "scale", "node", "fingerprint", "costs"])
 #: not even for those: who else acts, which a hidden test may have decided, and what nobody but the timeline does
 NOT_OF_THE_KERNEL = frozenset(["run", "journal", "start_recording", "stop_recording", "start_checking"])
-CLOSED = frozenset(["to_html", "perform"])  #: writes a file; runs what was never checked
+#: writes a file; runs what was never checked; make calls that can be taken back, so that nobody would notice them
+CLOSED = frozenset(["to_html", "perform", "begin", "record"])
 ERRORS = {name: kind for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 
 

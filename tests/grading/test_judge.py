@@ -121,7 +121,8 @@ ways = [
     lambda machine: machine._allocate,
     lambda machine: machine.put("key", 1),
     lambda machine: machine.arrays,
-    lambda machine: machine.begin(machine.migrate_prep).to_html("page.html"),
+    lambda machine: machine.begin(machine.migrate_prep),
+    lambda machine: machine.record(machine.migrate_prep),
     lambda machine: machine.spawn("q").struct.__class__.__init__.__globals__["os"],
     lambda machine: machine._end[0].ask("get", machine._end[1], "__class__"),
     lambda machine: machine._end[0].ask("call", machine._end[1], "__init__", ("x",), {}),
@@ -264,8 +265,59 @@ def test_output_is_cut(found: Mapping[str, Judged]) -> None:
 def test_the_model_is_open_and_nothing_behind_it(found: Mapping[str, Judged]) -> None:
     """No way leads from a machine to the judge's modules, files or memory."""
     said = found["reaches"].tests["seen"].said
-    assert said.count("refused") == 12
+    assert said.count("refused") == 13
     assert "REACHED" not in said
+
+
+LIES = """
+class Lies:
+    asked = 0
+    def __len__(self):
+        return 3
+    def __iter__(self):
+        self.asked += 1
+        return iter([1, 2, 3] if self.asked > 1 else [])
+
+class LiesWithoutIter:
+    def __len__(self):
+        return 3
+    def __getitem__(self, place):
+        raise IndexError
+
+class Squares(LiesWithoutIter):
+    def __getitem__(self, place):
+        return [0, 1, 4][place]
+
+def items(kind):
+    return [Lies, LiesWithoutIter, Squares][kind]()
+"""
+
+
+def test_items_are_counted_and_not_asked_how_many_they_are() -> None:
+    """Else a test that counts, and then compares each, would compare none; what tells the truth passes."""
+    counts = (
+        "found = items({})\nassert len(found) == 3\nfor place, item in enumerate(found):\n    assert item == place**2"
+    )
+    originals = [Original("answer", "answer", "def items(kind):\n    pass")]
+    originals += [Original(f"kind {kind}", "test", counts.format(kind), 1) for kind in range(3)]
+    told = {"nbgrader": {"grade_id": "answer"}}
+    found = judge(case_of(originals, [{"cell_type": "code", "metadata": told, "source": LIES}]), LIMITS, ())
+    assert [finding.points for finding in found.tests.values()] == [0, 0, 1]
+
+
+TALKS = """
+def free_on(machine, node):
+    raise ValueError("}" * (7 << 20) if node == 0 else "half a character: \\ud800")
+"""
+
+
+def test_error_that_says_too_much_is_cut() -> None:
+    """Nor does it say what no file can hold; the mark is a zero, and not a riddle for the lecturer."""
+    found = judge_one(TALKS)
+    assert points(found) == [0, 0, 0]
+    assert found.cannot == ""
+    assert len(str(found)) < 20 * LIMITS.output
+    str(found).encode()
 
 
 @WALLED
@@ -378,11 +430,12 @@ def test_a_judge_that_ends_early_leaves_no_marks_and_no_zeros(monkeypatch: pytes
     """What it had found stands; the rest could not be run."""
     from numakit.judge import grader
 
-    told = '{"cell": "seen", "points": 1, "said": "", "trouble": null}\n{"cell": "hid'
-    judged = grader.judged(case(RIGHT), told, "killed")
-    assert points(judged) == [1, None, None]
-    assert judged.score is None
-    assert "killed" in judged.cannot
+    for rest in ('{"cell": "hid', '{"cell": "hidden", "points": 0, "said": "}'):
+        told = '{"cell": "seen", "points": 1, "said": "", "trouble": null}\n' + rest
+        judged = grader.judged(case(RIGHT), told, "killed")
+        assert points(judged) == [1, None, None]
+        assert judged.score is None
+        assert "killed" in judged.cannot
 
 
 NAMELESS = """
