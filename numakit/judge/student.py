@@ -37,9 +37,13 @@ SHOWN_LINES = 6  #: of a traceback, the innermost
 #: what answers import; loaded beforehand where Python lies in a home that the other user cannot look into
 LIKELY = (
     "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "errno",
-    "fractions", "functools", "heapq", "inspect", "itertools", "json", "math", "networkx", "numakit.allocators",
-    "numpy", "operator", "pprint", "random", "re", "statistics", "string", "textwrap", "time", "types", "typing",
+    "email.parser", "fractions", "functools", "graphlib", "heapq", "inspect", "itertools", "json", "math", "networkx",
+    "numakit.allocators", "numpy", "operator", "pprint", "random", "re", "secrets", "statistics", "string",
+    "subprocess", "textwrap", "time", "types", "typing", "zoneinfo",
 )  # fmt: skip
+PICTURES = ("matplotlib.backends.backend_agg", "matplotlib.pyplot")
+#: the same for what takes long to load: for a word that stands in the cells, what it needs
+LARGE = {"matplotlib": PICTURES, "numakit.plots": PICTURES, "numakit.widgets": ("anywidget",), "pandas": ("pandas",)}
 
 
 class JudgeError(Exception):
@@ -87,10 +91,15 @@ class Workshop:
     def __init__(self) -> None:
         self.names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
 
-    def begin(self, uid: int | None, memory: int, file_size: int, seconds: int, closed: list[str]) -> list[str]:
-        """Give up everything; which of the paths that should be closed to a submission can be opened all the same."""
+    def begin(
+        self, uid: int | None, memory: int, file_size: int, seconds: int, closed: list[str], named: list[str]
+    ) -> list[str]:
+        """Give up everything; which of the paths that should be closed to a submission can be opened all the same.
+
+        `named`: the words of LARGE that stand in its cells.
+        """
         if uid is not None and not readable_to(uid, os.__file__):
-            for name in LIKELY:
+            for name in [*LIKELY, *(name for word in named for name in LARGE[word])]:
                 with suppress(ImportError):
                     import_module(name)
         give_up(uid, memory, file_size, seconds)

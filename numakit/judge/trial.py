@@ -30,6 +30,7 @@ from numakit.judge.confine import SLEEPING, Limits, Walls, environment, seconds_
 from numakit.judge.exercise import Case
 from numakit.judge.exposed import EXERCISE, JudgesDoor
 from numakit.judge.peer import Gone, Peer
+from numakit.judge.student import LARGE
 from numakit.kernels.functions import serves
 
 LOOKS = 0.5  #: seconds between two looks at what a cell has taken
@@ -92,7 +93,7 @@ class Printed:
 class Submission:
     """A submission's process: started, asked, ended."""
 
-    def __init__(self, walls: Walls, limits: Limits, closed: list[str], door: JudgesDoor) -> None:
+    def __init__(self, walls: Walls, limits: Limits, closed: list[str], named: list[str], door: JudgesDoor) -> None:
         self.folder = tempfile.mkdtemp(prefix="submission-")
         if walls.uid is not None:
             os.chown(self.folder, walls.uid, walls.uid)
@@ -110,7 +111,7 @@ class Submission:
         self.printed = Printed(self.process.stderr, limits.output)
         self.peer = Peer(self.process.stdout, self.process.stdin, door)  # type: ignore[arg-type]
         self.alive = True
-        terms = (walls.uid, limits.memory, limits.file_size, int(limits.all_seconds), closed)
+        terms = (walls.uid, limits.memory, limits.file_size, int(limits.all_seconds), closed, named)
         try:
             opened = self.ask("begin", *terms)
         except Gone:
@@ -149,6 +150,7 @@ class Trial:
 
     def __init__(self, case: Case, walls: Walls, limits: Limits, closed: list[str], tell: Callable[..., None]) -> None:
         self.case, self.walls, self.limits, self.closed, self.tell = case, walls, limits, closed, tell
+        self.named = [word for word in LARGE if any(word in source for _, source in case.theirs)]
         self.left = limits.all_seconds
         self.names: dict[str, Any] = {"__name__": EXERCISE}
         self.fatal: dict[int, Trouble] = {}  #: cells of the submission that ended their process, or took too long
@@ -172,7 +174,8 @@ class Trial:
     def ready(self) -> Submission:
         """The submission's process, with its cells run; started again if it has ended."""
         while self.submission is None or not self.submission.alive:
-            self.submission = Submission(self.walls, self.limits, self.closed, JudgesDoor(bool(self.case.roles)))
+            door = JudgesDoor(serves=bool(self.case.roles))
+            self.submission = Submission(self.walls, self.limits, self.closed, self.named, door)
             for place in range(len(self.case.theirs)):
                 if place not in self.fatal and len(self.fatal) <= MOST_ENDINGS:
                     self.students_cell(self.submission, place)

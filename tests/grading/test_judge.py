@@ -305,6 +305,18 @@ def test_items_are_counted_and_not_asked_how_many_they_are() -> None:
     assert [finding.points for finding in found.tests.values()] == [0, 0, 1]
 
 
+@WALLED
+def test_modules_that_a_cell_imports_are_there() -> None:
+    """Also where Python lies in a home that the submission's user cannot look into."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib")
+    imports = "import email.parser, subprocess, zoneinfo\nimport matplotlib.pyplot as plt, pandas\n"
+    draws = "figure, axes = plt.subplots()\nassert pandas.DataFrame({'a': [1]}).a.sum() == 1\n"
+    found = judge_one(imports + draws + RIGHT)
+    assert found.theirs[1].trouble is None
+    assert points(found) == [1, 2, 1]
+
+
 TALKS = """
 def free_on(machine, node):
     raise ValueError("}" * (7 << 20) if node == 0 else "half a character: \\ud800")
