@@ -29,6 +29,7 @@ from numakit.judge.grader import judge_class
 
 SETTINGS = "nbgrader_config.py"
 JUDGED = "judged"
+LINKED = "there is a link among the files; it could lead to what others handed in, or to the solution"
 
 
 class CourseError(Exception):
@@ -91,8 +92,10 @@ def grade(folder: Path, assignment: str, executor: Executor, kind: str | None = 
         Judge.beforehand.update(judge_class(distinct, executor, settings.limits, closed, kind))
         rows = []
         for student in sorted(nbgrader.get_submitted_students(assignment)):
-            kept = nbgrader.autograde(assignment, student)
-            why = refused.get(student) or ("" if kept["success"] else reason_in(kept))
+            why = refused.get(student, "")
+            if why != LINKED:  # nbgrader would follow it, and give back in the feedback what it leads to
+                kept = nbgrader.autograde(assignment, student)
+                why = why or ("" if kept["success"] else reason_in(kept))
             rows.append(row_of(nbgrader, assignment, student, why))
     return rows
 
@@ -109,6 +112,9 @@ def cases_of(nbgrader: NbGraderAPI, assignment: str) -> tuple[dict[tuple[str, st
         originals = {name: originals_in(gradebook, name, assignment) for name in notebooks}
     for student in nbgrader.get_submitted_students(assignment):
         folder = Path(nbgrader.coursedir.format_path(nbgrader.coursedir.submitted_directory, student, assignment))
+        if any(path.is_symlink() for path in (folder, *folder.rglob("*"))):
+            refused[student] = LINKED
+            continue
         for name in notebooks:
             path = folder / f"{name}.ipynb"
             try:

@@ -104,6 +104,9 @@ def graded(new_course: Callable[[], Path]) -> Class:
         folder.mkdir(parents=True)
         if text is not None:
             (folder / f"{EXERCISE}.ipynb").write_text(text)
+    folder = course / "submitted" / "hands-in-a-link" / ASSIGNMENT
+    folder.mkdir(parents=True)
+    (folder / f"{EXERCISE}.ipynb").symlink_to(course / "source" / ASSIGNMENT / f"{EXERCISE}.ipynb")
     with (course / "nbgrader_config.py").open("a") as settings:
         settings.write("\nc.Judge.cell_seconds = 3\n")
     run = command(course, "numakit", "grade", ASSIGNMENT, "--jobs", "2", seconds=SECONDS)
@@ -117,7 +120,7 @@ pytestmark = pytest.mark.timeout(SECONDS + 100)
 
 def test_one_bad_submission_never_stops_the_batch(graded: Class) -> None:
     """Everybody is in the list, and who is right has full marks."""
-    assert len(graded.listed) == 13
+    assert len(graded.listed) == 14
     assert graded.listed["ada"] == Listed("6.0", "judged")
     assert graded.listed["prints-a-megabyte"] == Listed("6.0", "judged")
 
@@ -133,12 +136,14 @@ def test_hostile_submissions_earn_nothing(graded: Class) -> None:
 
 def test_could_not_run_is_told_from_zero(graded: Class) -> None:
     """In the list, in the command's answer, and by nbgrader, which waits for somebody to look."""
-    broken = ["hands-in-half", "hands-in-a-number", "hands-in-nothing"]
+    broken = ["hands-in-half", "hands-in-a-link", "hands-in-a-number", "hands-in-nothing"]
     for student in broken:
         assert graded.listed[student].score == ""
         assert graded.listed[student].state.startswith("could not run: "), graded.listed[student]
     assert "cannot be read" in graded.listed["hands-in-half"].state
     assert "was not handed in" in graded.listed["hands-in-nothing"].state
+    assert "a link among the files" in graded.listed["hands-in-a-link"].state
+    assert not (graded.course / "autograded" / "hands-in-a-link").exists(), "feedback would show the solution"
     assert graded.run.returncode == 1
     lines = graded.run.stdout.splitlines()
     assert [line.split()[0] for line in lines if "could not run" in line] == sorted(broken)
