@@ -10,6 +10,9 @@ from typing import Any
 
 from numakit.experiments.trial import KEYS, MEASURES, Name, Row, Trial
 
+#: With this each line begins.
+BEGINNING = f'{{"{KEYS[0]}": '.encode()
+
 
 class ResultsError(ValueError):
     """A file that cannot hold the results of this sweep: the message names file, line and what is wrong."""
@@ -19,11 +22,12 @@ def read_results(path: Path, trials: Iterable[Trial]) -> dict[tuple[Name, ...], 
     """What the file has of these trials, by their keys. A file that does not exist has nothing.
 
     A last line without an end is what was left of a write that was interrupted; it does not count. Raises ResultsError
-    for a line that is no result, and for one whose trial has the name of one of these and other settings.
+    for a line that is no result or the beginning of one, and for one whose trial has the name of one of these and other
+    settings.
     """
     wanted = {trial.key: trial for trial in trials}
     found: dict[tuple[Name, ...], Row] = {}
-    for number, line in enumerate(_whole_lines(path), start=1):
+    for number, line in enumerate(_lines(path)[0], start=1):
         where = f"{path}, line {number}"
         key, settings, row = _parsed(line, where)
         trial = wanted.get(key)
@@ -40,16 +44,18 @@ def read_results(path: Path, trials: Iterable[Trial]) -> dict[tuple[Name, ...], 
 class ResultsFile:
     """The file, open for appending: what an interrupted write left behind is cut off first.
 
-    Raises ResultsError if it cannot be opened.
+    Raises ResultsError if it cannot be opened, and if its end is no such thing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        whole, rest = _lines(path)
         try:
             self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             raise ResultsError(f"{path}: {error.strerror}") from None
-        os.ftruncate(self.file, sum(map(len, _whole_lines(path))))
+        if rest:  # else another run may be adding lines just now
+            os.ftruncate(self.file, sum(len(line) + 1 for line in whole))
 
     def append(self, trial: Trial, row: Row) -> None:
         """Add the line of a trial, and see that it is on the disc. Raises ResultsError where that fails."""
@@ -67,14 +73,24 @@ class ResultsFile:
         os.close(self.file)
 
 
-def _whole_lines(path: Path) -> list[bytes]:
-    """The lines that have an end."""
+def _lines(path: Path) -> tuple[list[bytes], bytes]:
+    """The lines that have an end, without it, and what comes behind. Raises ResultsError if that is no beginning of
+    a result: it would be cut off.
+    """
     try:
-        return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+        *whole, rest = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        return []
+        return [], b""
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}") from None
+    left = rest.rstrip(b"\0")  # a file system that lost its power may have kept the length alone
+    if not (left.startswith(BEGINNING) or BEGINNING.startswith(left)):
+        raise _no_result(f"{path}, line {len(whole) + 1}", rest)
+    return whole, rest
+
+
+def _no_result(where: str, line: bytes) -> ResultsError:
+    return ResultsError(f"{where}: no result of a sweep: {line[:60].decode(errors='replace')!r}")
 
 
 def _parsed(line: bytes, where: str) -> tuple[tuple[Name, ...], dict[str, str], Row]:
@@ -82,7 +98,8 @@ def _parsed(line: bytes, where: str) -> tuple[tuple[Name, ...], dict[str, str], 
     try:
         said: dict[str, Any] = json.loads(line)
         key = tuple(said[name] for name in KEYS)
+        hash(key)
         row = {column: kind(said[column]) for column, kind in MEASURES.items()}
         return key, dict(said["settings"]), row
-    except (ValueError, TypeError, KeyError):
-        raise ResultsError(f"{where}: no result of a sweep: {line[:60].decode(errors='replace')!r}") from None
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise _no_result(where, line) from None

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from numakit.experiments import Generated, ResultsError, Sweep, Trial
 from numakit.experiments.results import ResultsFile
+from numakit.experiments.trial import KEYS, MEASURES
 from numakit.trace import Profiler, Stay
 from tests.clone import ROOT
 from tests.experiments.sweeps import small_sweep
@@ -127,7 +129,14 @@ def test_results_of_other_settings_are_never_taken_for_those_of_this_sweep(
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("line", [b"[]", b"\xff", b"{}", b'{"machine": ["ring"]}', b"12"])
+def complete(name: object, number: float) -> bytes:
+    """A line with all that a result has, whatever is in it."""
+    return json.dumps({**dict.fromkeys(KEYS, name), **dict.fromkeys(MEASURES, number), "settings": {}}).encode()
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]", b"\xff", b"{}", b'{"machine": ["ring"]}', b"12", complete([], 0), complete("ring", inf)]
+)
 def test_a_line_that_is_no_result_is_named_and_the_file_left_alone(line: bytes, tmp_path: Path) -> None:
     """A file of something else is no file of results."""
     path = tmp_path / "results.jsonl"
@@ -136,6 +145,35 @@ def test_a_line_that_is_no_result_is_named_and_the_file_left_alone(line: bytes, 
     with pytest.raises(ResultsError, match=r"results.jsonl, line 13: no result of a sweep: "):
         small_sweep().run(path, progress=False)
     assert path.read_bytes() == wrong
+
+
+@pytest.mark.parametrize("text", [b'{"nodes": [0, 1]}', b"one\rtwo\r", b"12"])
+def test_a_file_of_something_else_without_an_end_of_line_is_not_cut_off(text: bytes, tmp_path: Path) -> None:
+    """A wrong name must not cost anybody a file."""
+    path = tmp_path / "topology.json"
+    path.write_bytes(text)
+    with pytest.raises(ResultsError, match=r"topology.json, line 1: no result of a sweep: "):
+        small_sweep().run(path, progress=False)
+    with pytest.raises(ResultsError, match=r"topology.json, line 1: no result of a sweep: "):
+        ResultsFile(path)
+    assert path.read_bytes() == text
+
+
+def test_lines_that_another_run_adds_meanwhile_are_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a look at the file and the first line of one's own."""
+    path, read_bytes = tmp_path / "results.jsonl", Path.read_bytes
+    small_sweep().run(path, progress=False)
+    whole = path.read_bytes()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:5]))
+
+    def read_just_before(file: Path) -> bytes:
+        seen = read_bytes(file)
+        file.write_bytes(whole)
+        return seen
+
+    monkeypatch.setattr(Path, "read_bytes", read_just_before)
+    ResultsFile(path).close()
+    assert read_bytes(path) == whole
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
