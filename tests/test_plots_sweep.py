@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -51,6 +51,18 @@ def test_what_is_beside_a_baseline_is_divided_trial_by_trial() -> None:
     assert points["mine"][1] == (1.5, 1, 2)
     assert points["mine"][20].mean == pytest.approx(0.6)
     assert points["stay"][20] == (1, 1, 1)
+
+
+def test_a_trial_whose_baseline_has_failed_is_left_out() -> None:
+    """As in the frame of SweepFailed; pictures and words have the rest of it."""
+    frame = frame_of()
+    partly = frame[(frame["policy"] != "stay") | (frame["workload"] != 20)]
+    points = spreads(partly, "workload", "total_ns", "policy", "stay")
+    assert points == {"stay": {1: (1, 1, 1)}, "mine": {1: (1.5, 1, 2)}}
+    assert describe_gains(partly).split() == ["beside", "stay;", "workload:", "1", "20", "mine", "+50%"]
+    assert "nan" not in describe_sweep(partly, baseline="stay")
+    draw_sweep(partly, baseline="stay")
+    draw_gains(partly)
 
 
 def test_baseline_of_another_axis_divides_and_is_not_drawn() -> None:
@@ -134,6 +146,14 @@ def test_every_text_can_be_read_on_its_ground_and_none_is_cut_off(theme: str) ->
 def test_a_wrong_argument_is_refused_with_what_is_allowed(arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         draw_sweep(frame_of(), **arguments)
+
+
+def test_a_frame_without_trials_is_refused() -> None:
+    """Of a sweep that has only begun, for example."""
+    told: tuple[Callable[[pd.DataFrame], object], ...] = (draw_sweep, draw_gains, describe_sweep, describe_gains)
+    for picture in told:
+        with pytest.raises(ValueError, match="frame: it has not one trial"):
+            picture(frame_of().iloc[:0])
 
 
 def test_trials_that_differ_in_something_that_is_not_drawn_are_refused() -> None:

@@ -43,12 +43,13 @@ def draw_sweep(
     """Draw a column of a sweep over one of its axes, a line for each value of another, and return the axes.
 
     A point is the mean over the random seeds, its bar goes from the least to the greatest. ``baseline``: a value of
-    ``lines`` by whose ``y``, in the trial that is otherwise the same, all are divided; below 1 is less than it takes.
+    ``lines`` by whose ``y``, in the trial that is otherwise the same, all are divided; below 1 is less than it takes,
+    and where there is no such trial there is no point.
     ("policy", "stay") names a value of another axis, whose trials are then only divided by. Names that are numbers
     stand in proportion, others side by side. `describe_sweep` says it in words.
 
-    Raises ValueError for a column that is not there, for more than six lines, and for trials that differ in something
-    else than ``x``, ``lines`` and random_seed: choose some of them first.
+    Raises ValueError for a frame without trials, a column that is not there, more than six lines, and for trials that
+    differ in something else than ``x``, ``lines`` and random_seed: choose some of them first.
     """
     look = theme_named(theme)
     points = spreads(frame, x, y, lines, baseline)
@@ -183,6 +184,8 @@ def spreads(frame: pd.DataFrame, x: str, y: str, lines: str, baseline: object) -
     for argument, column in (("x", x), ("y", y), ("lines", lines)):
         if column not in frame.columns:
             raise ValueError(f"{argument}={column!r}: columns are {', '.join(map(str, frame.columns))}")
+    if frame.empty:
+        raise ValueError("frame: it has not one trial")
     values = frame[y] * _what(y)[1]
     if baseline is not None:
         axis, value = baseline if isinstance(baseline, tuple) else (lines, baseline)
@@ -194,6 +197,8 @@ def spreads(frame: pd.DataFrame, x: str, y: str, lines: str, baseline: object) -
         values = values / keys.map(dict(zip(keys[is_baseline], values[is_baseline], strict=True)))
         if axis != lines:
             frame, values = frame[~is_baseline], values[~is_baseline]
+    there_are = values.notna()  # a trial whose baseline has failed has nothing beside it
+    frame, values = frame[there_are], values[there_are]
     for other in KEYS:
         if other in frame.columns and other not in (x, lines, "random_seed") and frame[other].nunique() > 1:
             told = f"frame[frame[{other!r}] == {frame[other].iloc[0]!r}]"
