@@ -7,6 +7,7 @@ import re
 import traceback
 from dataclasses import dataclass
 from hashlib import sha256
+from inspect import ismemberdescriptor
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -127,7 +128,9 @@ def played(trial: bytes) -> Outcome:
 def described(value: object) -> str:
     """What a value says of itself, or its class with its attributes; no addresses, which change from run to run."""
     if type(value).__repr__ is object.__repr__:
-        inside = ", ".join(f"{name}={described(held)}" for name, held in vars(value).items())
+        slots = [name for name in dir(value) if ismemberdescriptor(getattr(type(value), name, None))]
+        held = {name: getattr(value, name) for name in slots if hasattr(value, name)} | getattr(value, "__dict__", {})
+        inside = ", ".join(f"{name}={described(one)}" for name, one in held.items())
         return f"{type(value).__qualname__}({inside})"
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 

@@ -17,7 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from numakit.experiments import Generated, ResultsError, Sweep, Trial
 from numakit.experiments.results import ResultsFile
-from numakit.experiments.trial import KEYS, MEASURES
+from numakit.experiments.trial import KEYS, MEASURES, described
 from numakit.trace import Profiler, Stay
 from tests.clone import ROOT
 from tests.experiments.sweeps import small_sweep
@@ -127,6 +127,20 @@ def test_results_of_other_settings_are_never_taken_for_those_of_this_sweep(
     with pytest.raises(ResultsError, match=told):
         small_sweep(**axes).run(path, progress=False)
     assert path.read_bytes() == before
+
+
+class Slotted:
+    """A setting with attributes of both kinds, and one that has none."""
+
+    __slots__ = ("__dict__", "factor", "unset")
+
+    def __init__(self, factor: int) -> None:
+        self.factor, self.inside = factor, object()
+
+
+def test_settings_say_what_objects_hold_that_have_no_words_of_their_own() -> None:
+    """With slots, too, and without any attribute."""
+    assert described(Slotted(2)) == "Slotted(factor=2, inside=object())"
 
 
 def complete(name: object, number: float) -> bytes:
