@@ -97,6 +97,9 @@ class Sweep:
         one, results are kept in memory. ``executor``: whose workers play, None for this process; it is not shut down.
         The frame is the same on any. A trial that fails does not stop the others.
 
+        A trial is known in the file by its names and its settings (see Trial). These tell classes and functions by name
+        and attributes, and traces by the name of their file: take another ``path`` when code or contents have changed.
+
         Raises SweepFailed at the end if some failed, or if the executor broke; ResultsError for a file that is none of
         this sweep.
         """
