@@ -183,8 +183,8 @@ def replay(
     """Replay a trace over a machine and tell what it came to.
 
     A new process is made for each pid of the trace, and its areas are mapped where the trace has them. ``epoch``: so
-    many accesses are made between two decisions of the policy. Raises ValueError for CPUs that the machine has not,
-    for an empty trace, and where memory is full: what was counted until then is in the exception's ``so_far``.
+    many accesses are made between two decisions of the policy. Raises ValueError for CPUs that the machine has not and
+    for an empty trace, OutOfMemory where memory is full: what was counted until then is in its ``so_far``.
     """
     if not len(trace):
         raise ValueError("trace: it has not one access")
