@@ -22,6 +22,7 @@ from numakit.experiments.executing import InThisProcess
 
 ROUNDS = 3
 WORKERS = 2
+AIM = 1.8  #: times faster on two processors
 PHASES = (2, 4, 8, 20)
 
 
@@ -76,7 +77,7 @@ def measure() -> list[tuple[str, ...]]:
         one, two = (statistics.median(took.elapsed for took in column) for column in zip(*rounds, strict=True))
         ratio = statistics.median(alone.elapsed / together.elapsed for alone, together in rounds)
         work = statistics.median(together.processor / alone.processor for alone, together in rounds)
-        aim = "" if what.startswith("yardstick") else "1.8 times"
+        aim = "" if what.startswith("yardstick") else f"{AIM} times"
         rows.append((what, f"{one:.2f} s", f"{two:.2f} s", f"{ratio:.2f} times", aim, f"{work:.2f} times"))
     return rows
 
@@ -87,13 +88,15 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     options = parser.parse_args()
     head = ("experiments", "one process", f"{WORKERS} processes", "faster", "aim", "processor time")
-    table = markdown_table(head, measure())
+    rows = measure()
+    table = markdown_table(head, rows)
     print(table)
     if options.write:
         text = (
             "A sweep of `numakit.experiments` on a pool of two processes, its start included, beside one process. "
-            "Plain loops are what two processors give at best: far below 2 times, others were at work on them, and the "
-            "last column counts, the processor time of two processes beside that of one."
+            "Plain loops are what two processors give at best; where that is far below 2 times, others were at work on "
+            "them, and the last column counts, the processor time of two processes beside that of one."
+            + (" The sweep falls short of its aim." if float(rows[0][3].split()[0]) < AIM else "")
         )
         write_section("Experiments", f"{text}\n\n{table}")
 
