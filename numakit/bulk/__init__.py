@@ -17,10 +17,13 @@ Calls that walk a process or a range (``moves``: migrate_pages(2), mbind(), cpus
 readable functions; while one is made, a few of its roles are served by functions that take all pages of an area or of
 a walk at once (``page_range``, ``kernel_migrate_pages``), by the policies that decide for them (``new_pages``).
 
+Memory that is written to for the first time gets its frames along a zonelist, area by area (``first_touch``).
+
 Pages that are not that simple (of files, in swap, locked, pinned, without a frame to go to) are handed one by one to
 the readable functions, in their turn (``passes``); calls that are refused, as a whole. So no rule is written twice but
 for what an undisturbed page goes through, and ``tests/random`` plays both engines against each other.
 
-This package is loaded when the first call goes this way; it needs numpy. ``views`` shows the machine's arrays to numpy.
+This package is loaded when the first call goes this way; it needs numpy. The facade asks ``calls``; ``views`` shows the
+machine's arrays to numpy.
 Answers are columns (``columns``, ``verdicts``, ``fates``): reasons are made when somebody asks for them.
 """
