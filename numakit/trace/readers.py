@@ -178,9 +178,10 @@ def _read(path: str | Path, parse: Parse, head: bytes | None = None) -> Trace:
                     raise TraceError(f"{path}: more than {MOST_BYTES:,} bytes", reading.so_far)
     except OSError as error:
         raise TraceError(f"{path}: {error.strerror}", reading.so_far) from None
-    if reading.so_far is None:
+    trace = reading.so_far
+    if trace is None:
         raise TraceError(f"{path}: not one access in it")
-    return reading.so_far
+    return trace
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
