@@ -117,9 +117,11 @@ def joined(traces: Iterable[Trace]) -> Trace:
 
 
 def interwoven(traces: Sequence[Trace]) -> Trace:
-    """Traces that run beside each other: the first access of each, then the second of each, and so on."""
-    places = np.concatenate([np.arange(len(trace)) for trace in traces])
+    """Traces that run beside each other: the first access of each, then the second of each, and so on. Raises
+    ValueError for none.
+    """
     whole: Any = joined(traces)
+    places = np.concatenate([np.arange(len(trace)) for trace in traces])
     order = np.argsort(places, kind="stable")
     return Trace(*(getattr(whole, name)[order] for name in FIELDS))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numakit import PAGE_SIZE
-from numakit.trace import WORKLOADS, Trace, TraceError, joined, read_csv, read_perf_script, stencil
+from numakit.trace import WORKLOADS, Trace, TraceError, interwoven, joined, read_csv, read_perf_script, stencil
 from numakit.trace import readers as readers_module
 
 PERF = """\
@@ -88,8 +88,9 @@ def test_workloads_refuse_what_cannot_be(arguments: dict[str, Any], message: str
     for make in WORKLOADS.values():
         with pytest.raises(ValueError, match=message):
             make(**sound | arguments)
-    with pytest.raises(ValueError, match="at least one is wanted"):
-        joined([])
+    for put_together in (joined, interwoven):
+        with pytest.raises(ValueError, match="at least one is wanted"):
+            put_together([])
 
 
 def test_samples_of_perf_are_read_as_it_prints_them(tmp_path: Path) -> None:
