@@ -22,6 +22,13 @@ def _nothing(epoch: Epoch) -> None:
     pass
 
 
+def _at_least_1(**numbers: int) -> None:
+    """Raise ValueError for a number below 1."""
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name}={number!r}: at least 1 is wanted")
+
+
 def counts_by_node(epoch: Epoch, one_in: int = 1) -> Integers:
     """How often each page was accessed from each node: pages down, nodes across. ``one_in``: of so many accesses one
     is seen, as a sampling profiler sees them.
@@ -91,7 +98,7 @@ class Profiler:
 class Hysteresis:
     """Samples one access in ``one_in``, remembers with decay, and hesitates: a page goes to another node only if that
     node's remembered accesses are more than ``factor`` times those of the node on which it lies, and ``rest`` epochs
-    after it last went.
+    after it last went. Raises ValueError for ``one_in`` below 1.
     """
 
     one_in: int = 1
@@ -99,6 +106,9 @@ class Hysteresis:
     rest: int = 2
     decay: float = 0.5
     threshold: float = 4.0
+
+    def __post_init__(self) -> None:
+        _at_least_1(one_in=self.one_in)
 
     def begin(self, processes: Mapping[int, Process]) -> Decision:
         """What is remembered of each page, and when it last went."""
@@ -128,12 +138,16 @@ class NextTouch:
 
     In user space a mark is mprotect(PROT_NONE), and the handler of SIGSEGV gives access back and calls move_pages()
     for those pages of the block that it has not sent to that node before. ``fault``: ns for each signal, an
-    assumption. Source: Goglin and Furmento, 2009 (https://doi.org/10.1109/ipdps.2009.5161101).
+    assumption. Raises ValueError for ``every`` or ``block`` below 1. Source: Goglin and Furmento, 2009
+    (https://doi.org/10.1109/ipdps.2009.5161101).
     """
 
     every: int = 2
     block: int = 16
     fault: float = 2_000.0
+
+    def __post_init__(self) -> None:
+        _at_least_1(every=self.every, block=self.block)
 
     def begin(self, processes: Mapping[int, Process]) -> Decision:
         """Nothing is marked yet, and nothing was sent anywhere."""

@@ -67,6 +67,13 @@ def test_each_call_of_a_policy_is_a_call_of_a_process_and_counted(
     assert bool(extra) == (policy != POLICIES["stay"])
 
 
+@pytest.mark.parametrize(("kind", "name"), [(Hysteresis, "one_in"), (NextTouch, "every"), (NextTouch, "block")])
+def test_numbers_that_count_something_are_at_least_1(kind: Any, name: str) -> None:
+    """Told when the policy is made, and not in the middle of a replay."""
+    with pytest.raises(ValueError, match=f"{name}=0: at least 1 is wanted"):
+        kind(**{name: 0})
+
+
 def test_interleaving_spreads_pages_over_all_nodes_at_their_first_touch(machine: Machine) -> None:
     """One CPU writes to all; a third of its pages is on each node."""
     replay(machine, trace_of(*[(0, page) for page in range(30)]), Interleave())
