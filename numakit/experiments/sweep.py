@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, nullcontext
 from itertools import product
@@ -20,6 +20,7 @@ from numakit.experiments.workloads import Workload
 from numakit.kernels import KERNELS
 from numakit.topology import Topology
 from numakit.trace import POLICIES, Policy, Prices
+from numakit.trace.replay import is_policy
 
 #: The same on every system, whatever an int of numpy is there.
 DTYPES = {column: f"{kind.__name__}64" for column, kind in MEASURES.items()}
@@ -64,11 +65,9 @@ class Sweep:
         ValueError or TypeError for an axis that is empty or has something else in it.
         """
         kernels, random_seeds = list(kernels), list(random_seeds)
-        for axis, values in {"machines": machines, "workloads": workloads, "policies": policies}.items():
-            _see_names(axis, values)
-        for name, topology in machines.items():
-            if not isinstance(topology, Topology):
-                raise TypeError(f"machines: {name!r} is {topology!r}; a Topology is wanted")
+        _see_axis("machines", machines, lambda value: isinstance(value, Topology), "Topology")
+        _see_axis("workloads", workloads, callable, "Workload")
+        _see_axis("policies", policies, is_policy, "Policy")
         if not kernels or any(kernel not in KERNELS for kernel in kernels):
             raise ValueError(f"kernels={kernels!r}: one or more of {', '.join(KERNELS)}")
         if not random_seeds or any(type(number) is not int or number < 0 for number in random_seeds):
@@ -156,13 +155,15 @@ class Sweep:
         return f"<Sweep: {len(self)} trials{': ' * bool(axes)}{axes}>"
 
 
-def _see_names(axis: str, values: Mapping[Any, object]) -> None:
-    """Raises for an axis without a value, and for a name that is no text and no number."""
+def _see_axis(axis: str, values: Mapping[Any, object], fits: Callable[[object], bool], wanted: str) -> None:
+    """Raises for an axis without a value, a name that is no text and no number, and a value that does not fit."""
     if not isinstance(values, Mapping) or not values:
         raise ValueError(f"{axis}={values!r}: a mapping with one or more names is wanted")
-    for name in values:
+    for name, value in values.items():
         if isinstance(name, bool) or not isinstance(name, (str, int, float)):
             raise TypeError(f"{axis}: {name!r} is no name; a text or a number is wanted")
+        if not fits(value):
+            raise TypeError(f"{axis}: {name!r} is {value!r}; a {wanted} is wanted")
 
 
 def _what_failed(

@@ -184,16 +184,24 @@ def replay(
 
     A new process is made for each pid of the trace, and its areas are mapped where the trace has them. ``epoch``: so
     many accesses are made between two decisions of the policy. Raises ValueError for CPUs that the machine has not and
-    for an empty trace, OutOfMemory where memory is full: what was counted until then is in its ``so_far``.
+    for an empty trace, TypeError for what is no policy, OutOfMemory where memory is full: what was counted until then
+    is in its ``so_far``.
     """
     if not len(trace):
         raise ValueError("trace: it has not one access")
     if not isinstance(epoch, int) or epoch < 1:
         raise ValueError(f"epoch={epoch!r}: so many accesses, at least 1")
+    if policy is not None and not is_policy(policy):
+        raise TypeError(f"policy={policy!r}: a Policy is wanted, such as Profiler(), or None")
     missing = [cpu for cpu in trace.cpus if cpu not in machine.cpu_nodes]
     if missing:
         raise ValueError(f"trace: CPU {missing[0]} is not on this machine; it has {sorted(machine.cpu_nodes)}")
     return _Replay(machine, trace, policy, epoch, prices or Prices()).run()
+
+
+def is_policy(value: object) -> bool:
+    """Whether a value has what a replay asks of a policy; its class alone has not."""
+    return callable(getattr(value, "begin", None)) and not isinstance(value, type)
 
 
 def name_of(policy: Policy | None) -> str:

@@ -87,6 +87,9 @@ def test_names_that_are_numbers_stay_numbers_and_types_are_those_of_the_columns(
     ("axis", "wrong", "told"),
     [
         ("machines", {"ring": "ring4"}, "machines: 'ring' is 'ring4'; a Topology is wanted"),
+        ("workloads", {"zipf": "zipf"}, "workloads: 'zipf' is 'zipf'; a Workload is wanted"),
+        ("policies", {"profiler": "profiler"}, "policies: 'profiler' is 'profiler'; a Policy is wanted"),
+        ("policies", {"profiler": Profiler}, "policies: 'profiler' is <class .*; a Policy is wanted"),
         ("workloads", {}, "workloads={}: a mapping with one or more names is wanted"),
         ("policies", {True: Profiler()}, "policies: True is no name"),
         ("kernels", ["2.4"], r"kernels=\['2.4'\]: one or more of seed"),

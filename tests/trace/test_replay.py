@@ -227,6 +227,9 @@ def test_what_cannot_be_replayed_is_refused(machine: Machine, make_machine: Mach
         replay(machine, zipf(10, 100, (0,)), epoch=0)
     with pytest.raises(ValueError, match="slow=7"):
         replay(machine, zipf(10, 100, (0,)), Tiering(slow=7))
+    for no_policy in (Profiler, "profiler"):
+        with pytest.raises(TypeError, match=r"policy=.*: a Policy is wanted, such as Profiler"):
+            replay(machine, zipf(10, 100, (0,)), no_policy)  # type: ignore[arg-type]
     small = make_machine({0: 10})
     with pytest.raises(OutOfMemory, match="the machine is too small") as caught:
         replay(small, streaming(pages=20, accesses=40, cpus=(0,), writes=1), Profiler(), epoch=4)
