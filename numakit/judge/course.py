@@ -29,7 +29,7 @@ from numakit.judge.grader import judge_class
 
 SETTINGS = "nbgrader_config.py"
 JUDGED = "judged"
-LINKED = "there is a link among the files; it could lead to what others handed in, or to the solution"
+NOT_OPENED = "there is a link or a pipe among the files; a link could lead to what others handed in, or to the solution"
 
 
 class CourseError(Exception):
@@ -93,11 +93,16 @@ def grade(folder: Path, assignment: str, executor: Executor, kind: str | None = 
         rows = []
         for student in sorted(nbgrader.get_submitted_students(assignment)):
             why = refused.get(student, "")
-            if why != LINKED:  # nbgrader would follow it, and give back in the feedback what it leads to
+            if why != NOT_OPENED:  # nbgrader would follow it, and give back in the feedback what it leads to
                 kept = nbgrader.autograde(assignment, student)
                 why = why or ("" if kept["success"] else reason_in(kept))
             rows.append(row_of(nbgrader, assignment, student, why))
     return rows
+
+
+def is_no_file(path: Path) -> bool:
+    """Whether opening a path leads somewhere else, or may never end."""
+    return path.is_symlink() or not (path.is_file() or path.is_dir())
 
 
 def cases_of(nbgrader: NbGraderAPI, assignment: str) -> tuple[dict[tuple[str, str], Case], dict[str, str]]:
@@ -112,8 +117,8 @@ def cases_of(nbgrader: NbGraderAPI, assignment: str) -> tuple[dict[tuple[str, st
         originals = {name: originals_in(gradebook, name, assignment) for name in notebooks}
     for student in nbgrader.get_submitted_students(assignment):
         folder = Path(nbgrader.coursedir.format_path(nbgrader.coursedir.submitted_directory, student, assignment))
-        if any(path.is_symlink() for path in (folder, *folder.rglob("*"))):
-            refused[student] = LINKED
+        if any(map(is_no_file, (folder, *folder.rglob("*")))):
+            refused[student] = NOT_OPENED
             continue
         for name in notebooks:
             path = folder / f"{name}.ipynb"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,9 @@ def graded(new_course: Callable[[], Path]) -> Class:
     folder = course / "submitted" / "hands-in-a-link" / ASSIGNMENT
     folder.mkdir(parents=True)
     (folder / f"{EXERCISE}.ipynb").symlink_to(course / "source" / ASSIGNMENT / f"{EXERCISE}.ipynb")
+    folder = course / "submitted" / "hands-in-a-pipe" / ASSIGNMENT
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / f"{EXERCISE}.ipynb")
     with (course / "nbgrader_config.py").open("a") as settings:
         settings.write("\nc.Judge.cell_seconds = 3\n")
     run = command(course, "numakit", "grade", ASSIGNMENT, "--jobs", "2", seconds=SECONDS)
@@ -120,7 +124,7 @@ pytestmark = pytest.mark.timeout(SECONDS + 100)
 
 def test_one_bad_submission_never_stops_the_batch(graded: Class) -> None:
     """Everybody is in the list, and who is right has full marks."""
-    assert len(graded.listed) == 14
+    assert len(graded.listed) == 15
     assert graded.listed["ada"] == Listed("6.0", "judged")
     assert graded.listed["prints-a-megabyte"] == Listed("6.0", "judged")
 
@@ -136,13 +140,14 @@ def test_hostile_submissions_earn_nothing(graded: Class) -> None:
 
 def test_could_not_run_is_told_from_zero(graded: Class) -> None:
     """In the list, in the command's answer, and by nbgrader, which waits for somebody to look."""
-    broken = ["hands-in-half", "hands-in-a-link", "hands-in-a-number", "hands-in-nothing"]
+    broken = ["hands-in-half", "hands-in-a-link", "hands-in-a-pipe", "hands-in-a-number", "hands-in-nothing"]
     for student in broken:
         assert graded.listed[student].score == ""
         assert graded.listed[student].state.startswith("could not run: "), graded.listed[student]
     assert "cannot be read" in graded.listed["hands-in-half"].state
     assert "was not handed in" in graded.listed["hands-in-nothing"].state
-    assert "a link among the files" in graded.listed["hands-in-a-link"].state
+    for student in ("hands-in-a-link", "hands-in-a-pipe"):
+        assert "a link or a pipe among the files" in graded.listed[student].state
     assert not (graded.course / "autograded" / "hands-in-a-link").exists(), "feedback would show the solution"
     assert graded.run.returncode == 1
     lines = graded.run.stdout.splitlines()
