@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,8 +58,16 @@ def order_of_6_12(places: Ints, pages: int) -> Order:
     return Order(begin + place, moves + 4, moves + 2)
 
 
-def report_kernel_move_pages_in_bulk(
+def report_kernel_move_pages_in_bulk(m: MachineState, *arguments: Any) -> Steps[Report]:
+    """Make the call and report on it, as report_move_pages()."""
+    return (yield from report_answered_as_it_goes(m, is_refused, verdicts_of, do_pages_move_in_bulk, *arguments))
+
+
+def report_answered_as_it_goes(
     m: MachineState,
+    refused: Callable[[MachineState, TaskStruct, int, int], bool],
+    verdicts_on: Callable[[Call, Ints], Verdicts],
+    do_pages_move: Callable[[MachineState, TaskStruct, int, Call, Verdicts, Answers, int], Steps[int]],
     caller: TaskStruct,
     pid: int,
     nr_pages: int,
@@ -68,14 +76,14 @@ def report_kernel_move_pages_in_bulk(
     status: UserArray | None,
     flags: int,
 ) -> Steps[Report]:
-    """Make the call and report on it, as report_move_pages(). A call that is refused, or whose arrays lie in memory of
-    the caller, is handed to that.
+    """Make a call of a kernel that stores statuses as it goes along, since 2.6.29, and report on it. One that is
+    ``refused``, or whose arrays lie in memory of the caller, is handed to report_move_pages().
     """
     arguments = (m, caller, pid, nr_pages, pages, nodes, status, flags)
     if isinstance(pages, UserArray) or isinstance(nodes, UserArray) or status is not None or not nr_pages:
         return (yield from report_move_pages(*arguments))
     addresses, wanted = column_of(pages), None if nodes is None else column_of(nodes)
-    if addresses is None or (nodes is not None and wanted is None) or is_refused(m, caller, pid, flags):
+    if addresses is None or (nodes is not None and wanted is None) or refused(m, caller, pid, flags):
         return (yield from report_move_pages(*arguments))
     target: TaskStruct = m.table[("process", pid or caller.pid)]
     mm = get_task_mm(m, target.pid)
@@ -86,13 +94,13 @@ def report_kernel_move_pages_in_bulk(
         areas_of(m, mm), as_signed(addresses), wanted,
         view(m.arrays[record.queued]), np.zeros(nr_pages, np.int8), view(answers.outcome), answers.outcome,
     )  # fmt: skip
-    verdicts = Verdicts(call.areas, addresses, wanted, call.rows, np.zeros(nr_pages, np.int32), call.answers)
+    verdicts = verdicts_on(call, addresses)
     ret: int | None = None
     try:
         if wanted is None:
             ret = do_pages_stat_in_bulk(m, call, verdicts, answers)
         else:
-            ret = yield from do_pages_move_in_bulk(m, target, mm, call, verdicts, answers, flags)
+            ret = yield from do_pages_move(m, target, mm, call, verdicts, answers, flags)
         why = why_it_returned(m)
         yield from mmput(m, mm)
     except KernelBug as bug:
@@ -104,6 +112,11 @@ def report_kernel_move_pages_in_bulk(
     assert record.stored is not None
     m.drop_array(record.stored)
     return BulkReport(ret, why, Column(view(answers.stored), UNSET), verdicts, replace(m.costs))  # type: ignore[arg-type]
+
+
+def verdicts_of(call: Call, addresses: Ints) -> Verdicts:
+    """The verdicts on a call. An entry's page is told even where it was not queued."""
+    return Verdicts(call.areas, addresses, call.nodes, call.rows, np.zeros(len(addresses), np.int32), call.answers)
 
 
 def is_refused(m: MachineState, caller: TaskStruct, pid: int, flags: int) -> bool:

@@ -5,81 +5,38 @@ A chunk is looked up, isolated and moved as the whole call was in 2006; the next
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from numakit.abi import MAX_NUMNODES
-from numakit.bulk.columns import Column, column_of
-from numakit.bulk.kernel_move_pages import do_pages_stat_in_bulk
-from numakit.bulk.look_up import areas_of
-from numakit.bulk.move_pages import BulkReport, Call, as_signed, isolate, move_queued
+from numakit.bulk.columns import Column
+from numakit.bulk.kernel_move_pages import report_answered_as_it_goes
+from numakit.bulk.move_pages import Call, isolate, move_queued
 from numakit.bulk.shared import Sharers
 from numakit.bulk.verdicts import Verdicts
 from numakit.bulk.views import Frames, Ints, view
-from numakit.fork import mmput
-from numakit.machine.bug import KernelBug
 from numakit.machine.cpuset import cpuset_mems_allowed
 from numakit.machine.lru import lru_add_drain_all
-from numakit.machine.mempolicy import cpuset_update_task_memory_state
-from numakit.machine.process import TaskStruct, get_task_mm
+from numakit.machine.process import TaskStruct
 from numakit.machine.state import MachineState
-from numakit.machine.verdicts import Verdict, because, forget_verdicts, take_verdict
+from numakit.machine.verdicts import because, take_verdict
 from numakit.syscalls import move_pages_in_chunks
-from numakit.syscalls.kernel_move_pages import Answers, open_answers
-from numakit.syscalls.move_pages import UNSET, CallRecord, check_process, fetch_entry_of_2006
-from numakit.syscalls.report import Report, report_move_pages, why_it_returned
-from numakit.syscalls.user_memory import Argument, UserArray
+from numakit.syscalls.kernel_move_pages import Answers
+from numakit.syscalls.move_pages import check_process, fetch_entry_of_2006
+from numakit.syscalls.report import Report
 from numakit.timeline.task import Steps
 
 
-def report_move_pages_in_chunks_in_bulk(
-    m: MachineState,
-    caller: TaskStruct,
-    pid: int,
-    nr_pages: int,
-    pages: Argument,
-    nodes: Argument | None,
-    status: UserArray | None,
-    flags: int,
-) -> Steps[Report]:
-    """Make the call and report on it, as report_move_pages(). A call that is refused, or whose arrays lie in memory of
-    the caller, is handed to that.
-    """
-    arguments = (m, caller, pid, nr_pages, pages, nodes, status, flags)
-    if isinstance(pages, UserArray) or isinstance(nodes, UserArray) or status is not None or not nr_pages:
-        return (yield from report_move_pages(*arguments))
-    addresses, wanted = column_of(pages), None if nodes is None else column_of(nodes)
-    if addresses is None or (nodes is not None and wanted is None) or is_refused(m, caller, pid, flags):
-        return (yield from report_move_pages(*arguments))
-    target: TaskStruct = m.table[("process", pid or caller.pid)]
-    mm = get_task_mm(m, target.pid)
-    cpuset_update_task_memory_state(m)
-    answers = open_answers(m, caller, None, Column(addresses), None if wanted is None else Column(wanted), nr_pages)
-    record: CallRecord = m.table[("call", m.current)]
-    call = Call(
-        areas_of(m, mm), as_signed(addresses), wanted,
-        view(m.arrays[record.queued]), np.zeros(nr_pages, np.int8), view(answers.outcome), answers.outcome,
-    )  # fmt: skip
+def report_move_pages_in_chunks_in_bulk(m: MachineState, *arguments: Any) -> Steps[Report]:
+    """Make the call and report on it, as report_move_pages()."""
+    return (yield from report_answered_as_it_goes(m, is_refused, verdicts_of, do_pages_move_in_bulk, *arguments))
+
+
+def verdicts_of(call: Call, addresses: Ints) -> Verdicts:
+    """The verdicts on a call that goes chunk by chunk."""
     chunk = move_pages_in_chunks.CHUNK
-    verdicts = Verdicts(call.areas, addresses, wanted, call.rows, call.found, call.answers, chunk=chunk)
-    ret: int | None = None
-    try:
-        if wanted is None:
-            ret = do_pages_stat_in_bulk(m, call, verdicts, answers)
-        else:
-            ret = yield from do_pages_move_in_bulk(m, target, call, verdicts, answers, flags)
-        why = why_it_returned(m)
-        yield from mmput(m, mm)
-    except KernelBug as bug:
-        why = Verdict(0, "bug", (("what", str(bug)),))
-    m.put(("call", m.current), None)
-    forget_verdicts(m)
-    m.drop_array(record.outcome)
-    m.drop_array(record.queued)
-    assert record.stored is not None
-    m.drop_array(record.stored)
-    return BulkReport(ret, why, Column(view(answers.stored), UNSET), verdicts, replace(m.costs))  # type: ignore[arg-type]
+    return Verdicts(call.areas, addresses, call.nodes, call.rows, call.found, call.answers, chunk=chunk)
 
 
 def is_refused(m: MachineState, caller: TaskStruct, pid: int, flags: int) -> bool:
@@ -92,7 +49,7 @@ def is_refused(m: MachineState, caller: TaskStruct, pid: int, flags: int) -> boo
 
 
 def do_pages_move_in_bulk(
-    m: MachineState, target: TaskStruct, call: Call, verdicts: Verdicts, answers: Answers, flags: int
+    m: MachineState, target: TaskStruct, mm: int, call: Call, verdicts: Verdicts, answers: Answers, flags: int
 ) -> Steps[int]:
     """Move chunk after chunk, up to the one with a bad node (do_pages_move_in_chunks). 0 or a negative errno."""
     assert call.nodes is not None

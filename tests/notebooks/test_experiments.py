@@ -13,6 +13,7 @@ import pytest
 from numakit import Topology
 from tests.clone import ROOT
 from tests.notebooks.reading import cells_of, prose, run
+from tests.notebooks.test_profiler import moves_for_nothing, moves_nothing
 
 EXPERIMENTS = ROOT / "notebooks" / "13-experiments.ipynb"
 
@@ -73,30 +74,11 @@ def test_code_for_clusters_makes_the_executors_that_are_tested() -> None:
         assert call in tested
 
 
-def moves_nothing(real: Callable[..., Any]) -> Callable[..., Any]:
-    """An epoch whose moves are not made."""
-
-    def move(self: Any, pages: Any, nodes: Any, flags: int = 0) -> int:
-        return 0
-
-    return move
-
-
-def calls_for_nothing(real: Callable[..., Any]) -> Callable[..., Any]:
-    """An epoch whose calls have no price."""
-
-    def call(self: Any, *arguments: Any) -> Any:
-        answers, self.ns = real(self, *arguments), 0.0
-        return answers
-
-    return call
-
-
 @pytest.mark.parametrize(
     ("name", "bug", "cells"),
     [
         ("move", moves_nothing, {"pays-check", "moves", "gauge", "programs-check", "machines-check"}),
-        ("_move_pages", calls_for_nothing, {"pays-check", "gauge", "programs-check", "worst", "machines-check"}),
+        ("_move_pages", moves_for_nothing, {"pays-check", "gauge", "programs-check", "worst", "machines-check"}),
     ],
     ids=["moves nothing", "calls for nothing"],
 )
